@@ -1,0 +1,2 @@
+//! The skyloom command.
+fn main() {}

@@ -1,0 +1,91 @@
+//! An image: pixels, mask plane, WCS and the few facts that measurements need.
+
+use ndarray::Array2;
+
+use crate::header::Card;
+use crate::mask::{Mask, MaskBits};
+use crate::wcs::Wcs;
+
+/// A single-band image. Pixel `[y, x]` (row, column) has its centre at integer coordinates, counted from zero.
+///
+/// What is here is what the digest covers: COMMENT, HISTORY and undeclared cards are not carried on, or a comment
+/// in the survey's file would change every product below.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Image {
+    /// Pixel values, `[y, x]`. NaN marks pixels without a value.
+    pub pixels: Array2<f32>,
+    /// Mask plane of the same shape; `None` when no pixel is masked.
+    pub mask: Option<Mask>,
+    /// World coordinates.
+    pub wcs: Option<Wcs>,
+    /// Facts about the whole image.
+    pub meta: ImageMeta,
+}
+
+/// Facts about an image that measurements need.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ImageMeta {
+    /// Unit of the pixels (`nanomaggy`, `adu`).
+    pub unit: Option<String>,
+    /// Band name (`r`, `Ks`): the suffix of photometry columns.
+    pub band: Option<String>,
+    /// Exposure time in seconds to which the pixel values belong: `m = ZP - 2.5 log10(flux / exposure)`.
+    pub exposure_s: Option<f64>,
+    /// Magnitude of 1 unit per second.
+    pub zero_point: Option<f64>,
+    /// Header cards that the reader was told to keep.
+    pub cards: Vec<Card>,
+}
+
+impl Image {
+    /// An image without mask, WCS or facts.
+    #[must_use]
+    pub fn from_pixels(pixels: Array2<f32>) -> Self {
+        Self { pixels, mask: None, wcs: None, meta: ImageMeta::default() }
+    }
+
+    /// The same frame (mask, WCS, facts) with other pixels, for instance a background or noise map.
+    #[must_use]
+    pub fn with_pixels(&self, pixels: Array2<f32>) -> Self {
+        Self { pixels, mask: self.mask.clone(), wcs: self.wcs.clone(), meta: self.meta.clone() }
+    }
+
+    /// Columns.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.pixels.ncols()
+    }
+
+    /// Rows.
+    #[must_use]
+    pub fn height(&self) -> usize {
+        self.pixels.nrows()
+    }
+
+    /// Whether a pixel has a finite value and none of the mask bits `bits`.
+    #[must_use]
+    pub fn is_good(&self, x: usize, y: usize, bits: u16) -> bool {
+        self.pixels[[y, x]].is_finite() && self.mask.as_ref().is_none_or(|m| m[[y, x]] & bits == 0)
+    }
+
+    /// Pixels that no statistic may use: not finite, or any of BAD, NO_DATA, SATURATED. `true` = leave out.
+    #[must_use]
+    pub fn bad_pixels(&self) -> Array2<bool> {
+        let bits = MaskBits::BAD | MaskBits::NO_DATA | MaskBits::SATURATED;
+        let mut bad = self.pixels.mapv(|v| !v.is_finite());
+        if let Some(mask) = &self.mask {
+            ndarray::Zip::from(&mut bad).and(mask).for_each(|b, &m| *b |= m & bits != 0);
+        }
+        bad
+    }
+
+    /// Magnitude of a flux in pixel units: `ZP - 2.5 log10(flux / exposure)`; NaN for a flux that is not positive
+    /// or an image without zero point. A missing exposure time counts as 1 s.
+    #[must_use]
+    pub fn magnitude(&self, flux: f64) -> f64 {
+        match self.meta.zero_point {
+            Some(zp) if flux > 0.0 => zp - 2.5 * libm::log10(flux / self.meta.exposure_s.unwrap_or(1.0)),
+            _ => f64::NAN,
+        }
+    }
+}

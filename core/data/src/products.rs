@@ -1,0 +1,1 @@
+//! The data types as products of the engine: names, sizes, codecs.

@@ -1,0 +1,9 @@
+//! For stage authors: a one-stage harness, determinism and golden checks, reference vectors.
+
+mod determinism;
+mod harness;
+mod vectors;
+
+pub use determinism::{assert_deterministic, golden_digest};
+pub use harness::{Harness, Outcome};
+pub use vectors::{floats, vector_csv, vector_json, vector_path};

@@ -1,0 +1,1 @@
+//! Background estimation: nebuliser and mesh.

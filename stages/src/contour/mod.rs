@@ -1,0 +1,1 @@
+//! Contours of images.

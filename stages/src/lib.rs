@@ -1,0 +1,16 @@
+//! The stages that Skyloom ships: plain algorithms over arrays, and thin adapters that make them stages.
+//!
+//! One module folder per family; an algorithm is callable without the engine.
+
+pub mod background;
+pub mod contour;
+pub mod detect;
+pub mod expect;
+pub mod io;
+pub mod measure;
+pub mod photometry;
+pub mod plot;
+pub mod psf;
+pub mod rules;
+pub mod simulate;
+pub mod subtract;

@@ -1,0 +1,1 @@
+//! Photometry inside isophotes.
