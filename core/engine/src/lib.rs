@@ -12,6 +12,7 @@ mod ordered_sum;
 mod port;
 mod problem;
 mod product;
+mod schedule;
 mod stage;
 
 pub use context::{CancelToken, Context, InputProducts, Progress, Services, Silence, StageSink};
@@ -24,6 +25,7 @@ pub use ordered_sum::{SUM_CHUNK, ordered_sum};
 pub use port::{Arity, In, InputPort, Many, Opt, Out, OutputPort, Signature};
 pub use problem::{Place, Problems, StageProblem};
 pub use product::{CodecError, Deliverable, Product, ProductKind, ProductType};
+pub use schedule::{Finish, Lookup, Phase, Scheduler, SchedulerNode, Task};
 pub use stage::{Demand, ErrorClass, Stage, StageError, StageRecord};
 
 /// Re-exported for [`register_stage!`].
