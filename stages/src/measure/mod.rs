@@ -1,1 +1,4 @@
 //! Measures of isophotes.
+
+pub mod polygon;
+pub(crate) mod shape;
