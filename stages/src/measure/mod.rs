@@ -1,1 +1,16 @@
-//! Measures of isophotes.
+//! Measures of isophotes: size, light moments, place in the tree.
+
+mod columns;
+mod median;
+mod moments;
+pub mod polygon;
+pub(crate) mod shape;
+mod stage;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+pub use median::{Ellipse, median_in_ellipse};
+pub use moments::{IsophoteMeasures, LightRadius, MeasureFlags, MeasureOptions, measure_isophote};
+pub use stage::MeasureIsophotes;
+pub use tree::{TreeNode, tree_of_survivors};

@@ -1,1 +1,9 @@
 //! Photometry inside isophotes.
+
+mod isophotal;
+mod stage;
+#[cfg(test)]
+mod tests;
+
+pub use isophotal::{ContourLight, light_inside};
+pub use stage::IsophotalPhotometry;

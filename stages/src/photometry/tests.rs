@@ -1,0 +1,168 @@
+use ndarray::Array2;
+use skyloom_data::facets::{ColumnKind, TableFacet};
+use skyloom_data::{Image, Isophote, Isophotes, MaskBits, Table, TableBuilder};
+use skyloom_engine::{Facets, FacetsOut, Problems, Stage};
+use skyloom_testkit::{Harness, determinism_test, golden_test};
+
+use super::*;
+
+/// Two squares of 4 x 4 pixels; the table names the second one first.
+fn isophotes() -> Isophotes {
+    let square = |x: f64, y: f64| {
+        let vertices = vec![[x, y], [x + 4.0, y], [x + 4.0, y + 4.0], [x, y + 4.0], [x, y]];
+        Isophote { level_sigma: 3.0, parent: None, vertices }
+    };
+    Isophotes { width: 20, height: 12, contours: vec![square(1.5, 1.5), square(10.5, 5.5)] }
+}
+
+fn objects(ids: Vec<i64>) -> Table {
+    let n = ids.len();
+    let centre = vec![4.0; n];
+    TableBuilder::new().int("id", "", "", ids).float("x_light", "", "", centre.clone()).float("y_light", "", "", centre)
+        .build().unwrap()
+}
+
+fn band_image() -> Image {
+    let mut image = Image::from_pixels(Array2::from_shape_fn((12, 20), |(y, x)| (x + y) as f32));
+    image.meta.band = Some("r".to_owned());
+    image.meta.zero_point = Some(22.5);
+    image.meta.exposure_s = Some(10.0);
+    image
+}
+
+fn stage() -> IsophotalPhotometry {
+    IsophotalPhotometry { pixel_scale_arcsec: Some(0.5), ..IsophotalPhotometry::default() }
+}
+
+fn harness() -> Harness {
+    let image = band_image();
+    let noise = image.with_pixels(Array2::from_elem((12, 20), 3.0));
+    let residual = image.with_pixels(image.pixels.mapv(|v| v - 10.0));
+    Harness::new(stage())
+        .input("table", objects(vec![1, 0]))
+        .input("isophotes", isophotes())
+        .input("image", image)
+        .input("noise", noise)
+        .input("residual", residual)
+}
+
+fn column(harness: &Harness, name: &str) -> Vec<f64> {
+    harness.run().unwrap().get::<Table>("table").floats(name).unwrap()
+}
+
+#[test]
+fn fluxes_magnitudes_and_brightnesses_follow_their_formulae() {
+    let h = harness();
+    // The squares hold columns 11..15 and rows 6..10, columns 2..6 and rows 2..6.
+    assert_eq!(column(&h, "flux_r"), [16.0 * 20.0, 16.0 * 7.0]);
+    assert_eq!(column(&h, "flux_err_r"), [12.0, 12.0]);
+    let mag = |flux: f64| 22.5 - 2.5 * libm::log10(flux / 10.0);
+    // 16 square pixels of a quarter of a square arcsecond.
+    let expected: [(&str, [f64; 2]); 5] = [
+        ("mag_r", [mag(320.0), mag(112.0)]),
+        ("mag_err_r", [2.5 / std::f64::consts::LN_10 * 12.0 / 320.0, 2.5 / std::f64::consts::LN_10 * 12.0 / 112.0]),
+        ("sb_r", [mag(320.0) + 2.5 * libm::log10(4.0), mag(112.0) + 2.5 * libm::log10(4.0)]),
+        ("peak_sb_r", [mag(23.0) + 2.5 * libm::log10(0.25), mag(10.0) + 2.5 * libm::log10(0.25)]),
+        ("mag_residual", [mag(160.0), f64::NAN]),
+    ];
+    for (name, values) in expected {
+        for (found, expected) in column(&h, name).into_iter().zip(values) {
+            assert!((found - expected).abs() < 1e-12 || (found.is_nan() && expected.is_nan()), "{name}: {found}");
+        }
+    }
+}
+
+#[test]
+fn the_offset_shifts_magnitudes_and_the_band_names_the_columns() {
+    let image = band_image();
+    let run = |vega_offset| {
+        let stage = IsophotalPhotometry { band: Some("Ks".to_owned()), vega_offset, ..stage() };
+        let harness = Harness::new(stage).input("table", objects(vec![0])).input("isophotes", isophotes());
+        harness.input("image", image.clone())
+    };
+    for name in ["mag_Ks", "sb_Ks", "peak_sb_Ks"] {
+        assert!((column(&run(0.7), name)[0] - column(&run(0.0), name)[0] - 0.7).abs() < 1e-12);
+    }
+    // Without noise map there are no errors, without residual no residual magnitude.
+    assert!(column(&run(0.0), "mag_err_Ks")[0].is_nan());
+    assert!(run(0.0).run().unwrap().get::<Table>("table").floats("mag_residual").is_err());
+}
+
+#[test]
+fn pixels_without_value_are_missing_and_said() {
+    let mut image = band_image();
+    image.pixels[[3, 3]] = f32::NAN;
+    let mut mask = Array2::zeros((12, 20));
+    mask[[2, 2]] = MaskBits::BAD;
+    mask[[5, 5]] = MaskBits::CORE;
+    image.mask = Some(mask);
+    let harness = Harness::new(stage()).input("table", objects(vec![0])).input("isophotes", isophotes());
+    let outcome = harness.input("image", image).run().unwrap();
+    assert_eq!(outcome.get::<Table>("table").floats("flux_r").unwrap(), [112.0 - 6.0 - 4.0]);
+    assert!(outcome.warnings.iter().any(|w| w.starts_with("1 of 1 objects")), "{:?}", outcome.warnings);
+    let light = light_inside(&isophotes().contours[0].vertices, Array2::from_elem((12, 20), f32::NAN).view(), None, None);
+    assert!(light.flux.is_nan() && light.peak.is_nan() && light.n_missing == 16);
+}
+
+#[test]
+fn missing_facts_give_nan_and_a_warning() {
+    let image = Image { meta: Default::default(), ..band_image() };
+    let stage = IsophotalPhotometry { band: Some("r".to_owned()), ..IsophotalPhotometry::default() };
+    let harness = Harness::new(stage).input("table", objects(vec![0])).input("isophotes", isophotes());
+    let outcome = harness.clone().input("image", image.clone()).run().unwrap();
+    assert!(outcome.get::<Table>("table").floats("sb_r").unwrap()[0].is_nan());
+    assert_eq!(outcome.warnings.len(), 2);
+    let nameless = Harness::new(IsophotalPhotometry::default())
+        .input("table", objects(vec![0]))
+        .input("isophotes", isophotes())
+        .input("image", image);
+    assert!(nameless.run().unwrap_err().message.contains("band"));
+}
+
+#[test]
+fn an_id_without_contour_is_an_error_that_names_the_row() {
+    for bad in [2, -1] {
+        let harness = Harness::new(stage()).input("table", objects(vec![0, bad])).input("isophotes", isophotes());
+        let error = harness.input("image", band_image()).run().unwrap_err();
+        assert!(error.message.contains("row 1"), "{}", error.message);
+    }
+}
+
+#[test]
+fn an_empty_table_gains_the_columns() {
+    let harness = Harness::new(stage()).input("table", objects(vec![])).input("isophotes", isophotes());
+    let table = harness.input("image", band_image()).run().unwrap().get::<Table>("table");
+    assert_eq!((table.n_rows(), table.column_names().len()), (0, 3 + 6));
+}
+
+#[test]
+fn columns_are_inferred_and_missing_or_doubled_ones_are_reported() {
+    let infer = |names: &[&str]| {
+        let columns = Some(names.iter().map(|n| ((*n).to_owned(), ColumnKind::Float)).collect());
+        let mut inputs = Facets::new();
+        inputs.add("table", "meas.table", TableFacet { columns }.to_facet());
+        let (mut outputs, mut problems) = (FacetsOut::new(), Problems::new());
+        IsophotalPhotometry { band: Some("r".to_owned()), ..stage() }.infer(&inputs, &mut outputs, &mut problems);
+        let columns = TableFacet::from_facet(&outputs.get("table")).columns.unwrap();
+        (columns.into_iter().map(|c| c.0).collect::<Vec<_>>(), problems.into_list().len())
+    };
+    let (names, problems) = infer(&["id", "x_light", "y_light"]);
+    assert_eq!(names[3..], ["flux_r", "flux_err_r", "mag_r", "mag_err_r", "sb_r", "peak_sb_r"]);
+    assert_eq!(problems, 0);
+    assert_eq!(infer(&["id", "mag_r"]).1, 3);
+}
+
+#[test]
+fn parameters_are_checked() {
+    let mut problems = Problems::new();
+    let bad = IsophotalPhotometry {
+        band: Some(" ".to_owned()),
+        vega_offset: f64::NAN,
+        pixel_scale_arcsec: Some(0.0),
+    };
+    bad.check(&mut problems);
+    assert_eq!(problems.list().len(), 3);
+}
+
+determinism_test!(photometry_is_deterministic, harness());
+golden_test!(photometry_keeps_its_result, harness(), version: 1, digest: "000000000000");
