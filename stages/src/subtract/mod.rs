@@ -1,1 +1,17 @@
 //! Removing point sources.
+
+mod algorithm;
+mod cores;
+mod fit;
+mod levels;
+mod params;
+mod record;
+mod stage;
+mod task;
+
+#[cfg(test)]
+mod tests;
+
+pub use algorithm::{Schedule, SubtractError, Subtraction, subtract_stars};
+pub use params::SubtractStars;
+pub use record::{StarClass, StarFlags, StarModel, StarRecord};

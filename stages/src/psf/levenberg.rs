@@ -1,0 +1,326 @@
+//! Bounded Levenberg-Marquardt with analytic derivatives on fixed-size arrays.
+//!
+//! Moré 1978 for the scaling of the damping by the diagonal of `J'J`. Bounds are kept by an active set: a parameter at a
+//! bound whose gradient points outwards is left out of the step, and a step that crosses a bound ends on it.
+
+use skyloom_data::PsfModel;
+
+use super::model::{MAX_PARAMS, Params, Profile, make_canonical, n_params};
+use super::solve::{Matrix, cholesky, inverse, solve};
+
+/// One pixel of a fit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FitPixel {
+    /// Column.
+    pub x: f64,
+    /// Row.
+    pub y: f64,
+    /// Value.
+    pub value: f64,
+    /// Weight of the squared residual: `1/sigma^2`, or 1 for an unweighted fit.
+    pub weight: f64,
+}
+
+/// Closed intervals for the parameters; equal ends fix a parameter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// Lower ends.
+    pub lower: Params,
+    /// Upper ends.
+    pub upper: Params,
+}
+
+impl Bounds {
+    /// No bounds, except that widths stay above 0.01 px and alpha between 0.5 and 100, where the models exist.
+    #[must_use]
+    pub fn natural(model: PsfModel) -> Self {
+        let mut bounds = Self { lower: [f64::NEG_INFINITY; MAX_PARAMS], upper: [f64::INFINITY; MAX_PARAMS] };
+        bounds.lower[3] = 0.01;
+        bounds.lower[4] = 0.01;
+        if model != PsfModel::Gaussian {
+            bounds.limit(6, 0.5, 100.0);
+        }
+        if model == PsfModel::Compound {
+            bounds.lower[8] = 0.01;
+            bounds.lower[9] = 0.01;
+        }
+        bounds
+    }
+
+    /// Keeps parameter `i` between two values.
+    pub fn limit(&mut self, i: usize, low: f64, high: f64) {
+        self.lower[i] = low;
+        self.upper[i] = high;
+    }
+
+    /// Keeps parameter `i` at a value.
+    pub fn fix(&mut self, i: usize, value: f64) {
+        self.limit(i, value, value);
+    }
+
+    fn clamp(&self, i: usize, value: f64) -> f64 {
+        value.max(self.lower[i]).min(self.upper[i])
+    }
+}
+
+/// When to stop.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FitOptions {
+    /// Steps at most.
+    pub max_iterations: usize,
+    /// Converged when a step lowers chi2 by less than this fraction and was not held back by the damping.
+    pub tolerance: f64,
+}
+
+impl Default for FitOptions {
+    /// 100 steps, 1e-9: chi2 is then good to far better than any parameter error.
+    fn default() -> Self {
+        Self { max_iterations: 100, tolerance: 1e-9 }
+    }
+}
+
+/// How a fit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FitStatus {
+    /// At a minimum within the bounds.
+    Converged,
+    /// The allowed steps were used up.
+    MaxIterations,
+    /// No more pixels with weight than free parameters.
+    TooFewPixels,
+    /// Start values or pixels are not finite, or the model does not exist there.
+    NotFinite,
+}
+
+/// The result of a fit, in canonical form (major axis first, angle in `(-pi/2, pi/2]`).
+#[derive(Debug, Clone, Copy)]
+pub struct Fit {
+    /// The model.
+    pub model: PsfModel,
+    /// Best parameters.
+    pub params: Params,
+    /// `(J'WJ)^-1`; zero rows for parameters that are fixed or at a bound. Not multiplied by chi2 per degree of freedom.
+    pub covariance: [[f64; MAX_PARAMS]; MAX_PARAMS],
+    /// Weighted sum of squared residuals.
+    pub chi2: f64,
+    /// Pixels with positive weight.
+    pub n_pixels: usize,
+    /// Free parameters at the end.
+    pub n_free: usize,
+    /// Steps taken.
+    pub iterations: usize,
+    /// How it ended.
+    pub status: FitStatus,
+}
+
+impl Fit {
+    /// Whether the fit found a minimum.
+    #[must_use]
+    pub fn is_converged(&self) -> bool {
+        self.status == FitStatus::Converged
+    }
+
+    /// Standard error of parameter `i`; NaN when it was fixed, at a bound, or undetermined.
+    #[must_use]
+    pub fn error(&self, i: usize) -> f64 {
+        let variance = self.covariance[i][i];
+        if variance > 0.0 { variance.sqrt() } else { f64::NAN }
+    }
+
+    /// chi2 per degree of freedom; NaN without any.
+    #[must_use]
+    pub fn reduced_chi2(&self) -> f64 {
+        if self.n_pixels > self.n_free { self.chi2 / (self.n_pixels - self.n_free) as f64 } else { f64::NAN }
+    }
+}
+
+/// `J'WJ` (lower triangle mirrored), `J'Wr` and chi2 at some parameters.
+struct Normal {
+    matrix: Matrix,
+    gradient: Params,
+    chi2: f64,
+}
+
+fn normal_equations(model: PsfModel, pixels: &[FitPixel], p: &Params) -> Normal {
+    let n = n_params(model);
+    let profile = Profile::new(model, p);
+    let mut normal = Normal { matrix: [[0.0; MAX_PARAMS]; MAX_PARAMS], gradient: [0.0; MAX_PARAMS], chi2: 0.0 };
+    let mut slope = [0.0; MAX_PARAMS];
+    for pixel in pixels {
+        let residual = profile.value_and_gradient(pixel.x, pixel.y, &mut slope) - pixel.value;
+        normal.chi2 += pixel.weight * residual * residual;
+        for i in 0..n {
+            let weighted = pixel.weight * slope[i];
+            normal.gradient[i] += weighted * residual;
+            for j in 0..=i {
+                normal.matrix[i][j] += weighted * slope[j];
+            }
+        }
+    }
+    for i in 0..n {
+        for j in 0..i {
+            normal.matrix[j][i] = normal.matrix[i][j];
+        }
+    }
+    normal
+}
+
+fn chi2(model: PsfModel, pixels: &[FitPixel], p: &Params) -> f64 {
+    let profile = Profile::new(model, p);
+    pixels.iter().fold(0.0, |sum, pixel| {
+        let residual = profile.value(pixel.x, pixel.y) - pixel.value;
+        sum + pixel.weight * residual * residual
+    })
+}
+
+/// The rows and columns of `free` from a matrix, with the diagonal raised by `damping` times itself.
+fn damped_block(matrix: &Matrix, free: &[usize], damping: f64) -> Matrix {
+    let mut block = [[0.0; MAX_PARAMS]; MAX_PARAMS];
+    for (a, &i) in free.iter().enumerate() {
+        for (b, &j) in free.iter().enumerate() {
+            block[a][b] = matrix[i][j];
+        }
+        block[a][a] *= 1.0 + damping;
+    }
+    block
+}
+
+/// Collects into `list` the parameters that may move; returns how many.
+fn free_parameters(n: usize, p: &Params, gradient: &Params, bounds: &Bounds, list: &mut [usize; MAX_PARAMS]) -> usize {
+    let mut count = 0;
+    for i in 0..n {
+        let is_fixed = bounds.lower[i] >= bounds.upper[i];
+        let is_held = (p[i] <= bounds.lower[i] && gradient[i] > 0.0) || (p[i] >= bounds.upper[i] && gradient[i] < 0.0);
+        if !is_fixed && !is_held {
+            list[count] = i;
+            count += 1;
+        }
+    }
+    count
+}
+
+/// Fits a model to pixels by bounded least squares, from start values that are first moved inside the bounds.
+///
+/// Pixels need positive, finite weights: leave the others out. Never panics; the status says what happened.
+#[must_use]
+pub fn fit(model: PsfModel, pixels: &[FitPixel], start: &Params, bounds: &Bounds, options: &FitOptions) -> Fit {
+    let n = n_params(model);
+    let mut p = *start;
+    for (i, value) in p.iter_mut().enumerate().take(n) {
+        *value = bounds.clamp(i, *value);
+    }
+    let mut result = Fit {
+        model,
+        params: p,
+        covariance: [[0.0; MAX_PARAMS]; MAX_PARAMS],
+        chi2: f64::NAN,
+        n_pixels: pixels.len(),
+        n_free: (0..n).filter(|&i| bounds.lower[i] < bounds.upper[i]).count(),
+        iterations: 0,
+        status: FitStatus::TooFewPixels,
+    };
+    if pixels.len() <= result.n_free {
+        return result;
+    }
+    let mut normal = normal_equations(model, pixels, &p);
+    if !normal.chi2.is_finite() || p[..n].iter().any(|v| !v.is_finite()) {
+        result.status = FitStatus::NotFinite;
+        return result;
+    }
+    result.status = FitStatus::MaxIterations;
+    let mut free = [0; MAX_PARAMS];
+    let mut damping = 1e-3;
+    while result.iterations < options.max_iterations {
+        let m = free_parameters(n, &p, &normal.gradient, bounds, &mut free);
+        // The cosine between residual and each free column: zero at a minimum, whatever the units.
+        let steepest = free[..m].iter().fold(0.0_f64, |worst, &i| {
+            let norm = (normal.matrix[i][i] * normal.chi2).sqrt();
+            if norm > 0.0 { worst.max(normal.gradient[i].abs() / norm) } else { worst }
+        });
+        if steepest < 1e-10 {
+            result.status = FitStatus::Converged;
+            break;
+        }
+        result.iterations += 1;
+        let (trial, gain) = step(model, pixels, &p, &normal, &free[..m], bounds, &mut damping);
+        let Some(trial) = trial else {
+            // No step of any length lowers chi2 further: the minimum, to rounding.
+            result.status = FitStatus::Converged;
+            break;
+        };
+        p = trial;
+        normal = normal_equations(model, pixels, &p);
+        if gain <= options.tolerance * normal.chi2 && damping <= 1e-2 {
+            result.status = FitStatus::Converged;
+            break;
+        }
+    }
+    result.params = p;
+    result.chi2 = normal.chi2;
+    finish(&mut result, &normal, bounds);
+    result
+}
+
+/// The first damped step that lowers chi2, and by how much; adapts the damping on the way.
+fn step(
+    model: PsfModel,
+    pixels: &[FitPixel],
+    p: &Params,
+    normal: &Normal,
+    free: &[usize],
+    bounds: &Bounds,
+    damping: &mut f64,
+) -> (Option<Params>, f64) {
+    const MAX_DAMPING: f64 = 1e12;
+    while *damping < MAX_DAMPING {
+        if let Some(factor) = cholesky(&damped_block(&normal.matrix, free, *damping), free.len()) {
+            let mut delta = [0.0; MAX_PARAMS];
+            for (slot, &i) in delta.iter_mut().zip(free) {
+                *slot = -normal.gradient[i];
+            }
+            solve(&factor, &mut delta, free.len());
+            let mut trial = *p;
+            for (d, &i) in delta.iter().zip(free) {
+                trial[i] = bounds.clamp(i, p[i] + d);
+            }
+            let gain = normal.chi2 - chi2(model, pixels, &trial);
+            // False for NaN: a step to where the model does not exist is shortened like any bad step.
+            if gain > 0.0 {
+                *damping = (*damping * 0.1).max(1e-12);
+                return (Some(trial), gain);
+            }
+        }
+        *damping *= 10.0;
+    }
+    (None, 0.0)
+}
+
+/// Covariance of the free parameters, then canonical form.
+fn finish(result: &mut Fit, normal: &Normal, bounds: &Bounds) {
+    let n = n_params(result.model);
+    let mut free = [0; MAX_PARAMS];
+    let mut m = 0;
+    for i in 0..n {
+        // A parameter on its bound has no error: the fit did not choose its value.
+        if result.params[i] > bounds.lower[i] && result.params[i] < bounds.upper[i] {
+            free[m] = i;
+            m += 1;
+        }
+    }
+    result.n_free = m;
+    if let Some(factor) = cholesky(&damped_block(&normal.matrix, &free[..m], 0.0), m) {
+        let inverse = inverse(&factor, m);
+        for (a, &i) in free[..m].iter().enumerate() {
+            for (b, &j) in free[..m].iter().enumerate() {
+                result.covariance[i][j] = inverse[a][b];
+            }
+        }
+    }
+    let covariance = &mut result.covariance;
+    make_canonical(result.model, &mut result.params, |a, b| {
+        covariance.swap(a, b);
+        for row in covariance.iter_mut() {
+            row.swap(a, b);
+        }
+    });
+}
