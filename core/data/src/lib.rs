@@ -19,5 +19,5 @@ pub use image::{Image, ImageMeta};
 pub use isophotes::{Isophote, Isophotes};
 pub use mask::{Mask, MaskBits};
 pub use psf_field::{PsfCell, PsfField, PsfModel};
-pub use table::{Table, TableBuilder, TableError};
+pub use table::{Table, TableBuilder, TableError, cell_text};
 pub use wcs::{Wcs, WcsError};

@@ -192,3 +192,9 @@ impl Table {
         builder.array(name, unit, description, array).build()
     }
 }
+
+/// One cell as text; null is empty.
+#[must_use]
+pub fn cell_text(array: &dyn Array, row: usize) -> String {
+    arrow::util::display::array_value_to_string(array, row).unwrap_or_default()
+}
