@@ -20,4 +20,4 @@ pub use isophotes::{Isophote, Isophotes};
 pub use mask::{Mask, MaskBits};
 pub use psf_field::{PsfCell, PsfField, PsfModel};
 pub use table::{Table, TableBuilder, TableError, cell_text};
-pub use wcs::{Wcs, WcsError};
+pub use wcs::{CelestialFrame, Wcs, WcsError};

@@ -1,58 +1,53 @@
-//! World coordinates.
+//! World coordinates: from the pixels of an image to the sky and back.
+//!
+//! # What is read
+//!
+//! | part | supported |
+//! |---|---|
+//! | projections | TAN, SIN (also slant), ARC, ZPN (PV, or the older PROJP), CAR; longitude or latitude first |
+//! | distortion | SIP (orders to 9), TPV (order 7), SCAMP's PV terms under CTYPE TAN |
+//! | matrix | CDi_j; PCi_j with CDELT; CDELT with CROTA of the latitude axis |
+//! | pole | LONPOLE, LATPOLE, PVi_3 and PVi_4 of the longitude axis |
+//! | frames | ICRS, FK5 of any equinox, galactic; by RADESYS (or RADECSYS), EQUINOX (or EPOCH), CTYPE |
+//! | plates | the plate solution of the Digitized Sky Survey (PLTRA.., AMDX, AMDY) |
+//!
+//! Anything else gives a [`WcsError`] that names the cards and what is supported; an image without a usable WCS is still
+//! an image. Only the first two axes count, and only the primary description (CTYPE1, not CTYPE1A).
+//!
+//! # How
+//!
+//! pixel - CRPIX, SIP, matrix, TPV - projection plane - projection - native sphere - rotation - the header's frame -
+//! rotation - ICRS, after Greisen & Calabretta 2002 (A&A 395, 1061) and Calabretta & Greisen 2002 (A&A 395, 1077).
+//! Positions on spheres are unit vectors, which have no weak points near poles. Inverses of polynomials are damped Newton
+//! iterations on the forward polynomial; SIP's own inverse (AP, BP) is only a fit and is carried on but not used.
+//!
+//! # Choices where the conventions leave room
+//!
+//! - TAN with any PV term of number 5 or more is TPV, and SIP terms beside it are ignored; TAN-SIP with such terms is SIP.
+//! - SIP coefficients count even when CTYPE lacks the suffix `-SIP`.
+//! - A missing PVi_1 of TPV is 1, as the convention says, so that no term means no distortion.
+//! - CD beside PC must say the same. CDELT and CROTA beside CD are ignored.
+//! - A header with CTYPE but without any pixel scale is refused: the standard's default of 1 degree is never meant.
+//! - FK4 is refused: a conversion needs the epoch of observation.
 
-use crate::header::{Card, Header};
+mod error;
+mod frame;
+mod keywords;
+mod linear;
+mod newton;
+mod plate;
+mod projection;
+mod read;
+mod read_distortion;
+mod read_frame;
+mod read_plate;
+mod sip;
+mod sphere;
+mod system;
+mod tpv;
+mod write;
+mod zpn;
 
-/// A world coordinate system.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Wcs {
-    cards: Vec<Card>,
-}
-
-/// A header describes world coordinates that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum WcsError {
-    /// The projection or solution is not supported; pixel-only work goes on.
-    #[error("{0}")]
-    Unsupported(String),
-    /// The cards contradict each other.
-    #[error("{0}")]
-    Invalid(String),
-}
-
-impl Wcs {
-    /// Reads the WCS of a header; `None` when it has none.
-    ///
-    /// # Errors
-    /// See [`WcsError`].
-    pub fn from_header(header: &Header) -> Result<Option<Self>, WcsError> {
-        let _ = header;
-        Ok(None)
-    }
-
-    /// The cards that describe this WCS, in a fixed order, for a FITS header (one-based CRPIX).
-    #[must_use]
-    pub fn cards(&self) -> Vec<Card> {
-        self.cards.clone()
-    }
-
-    /// ICRS right ascension and declination in degrees of a zero-based pixel position; `None` off the projection.
-    #[must_use]
-    pub fn pixel_to_icrs(&self, x: f64, y: f64) -> Option<(f64, f64)> {
-        let _ = (x, y);
-        None
-    }
-
-    /// Zero-based pixel position of ICRS coordinates in degrees; `None` off the projection.
-    #[must_use]
-    pub fn icrs_to_pixel(&self, ra: f64, dec: f64) -> Option<(f64, f64)> {
-        let _ = (ra, dec);
-        None
-    }
-
-    /// Area of the pixel at a position, in square arcseconds.
-    #[must_use]
-    pub fn pixel_area_arcsec2(&self, x: f64, y: f64) -> f64 {
-        let _ = (x, y);
-        f64::NAN
-    }
-}
+pub use error::WcsError;
+pub use frame::CelestialFrame;
+pub use system::Wcs;
