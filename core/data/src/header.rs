@@ -86,3 +86,41 @@ impl Header {
         }
     }
 }
+
+/// The ISO form of a date as FITS files before 1999 have it: `19/09/98` (day, month, two-digit year of the 1900s) is
+/// `1998-09-19`. `None` when the text is no such date.
+#[must_use]
+pub fn iso_date(text: &str) -> Option<String> {
+    let mut parts = text.trim().split('/');
+    let mut number = || {
+        let part = parts.next()?;
+        (part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse::<u32>().ok()).flatten()
+    };
+    let (day, month, year) = (number()?, number()?, number()?);
+    let is_date = (1..=31).contains(&day) && (1..=12).contains(&month) && parts.next().is_none();
+    is_date.then(|| format!("19{year:02}-{month:02}-{day:02}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_digit_years_become_iso_dates() {
+        assert_eq!(iso_date("19/09/98").as_deref(), Some("1998-09-19"));
+        assert_eq!(iso_date("29/11/51   ").as_deref(), Some("1951-11-29"));
+        for other in ["2001-09-20", "19/9/98", "40/01/98", "01/13/98", "01/02/1998", "", "01/02/03/04"] {
+            assert_eq!(iso_date(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn numbers_in_quotes_count_and_the_last_of_equal_keywords_wins() {
+        let mut header = Header::new();
+        header.set("EXPTIME", CardValue::Text("53.907456".into()));
+        assert_eq!(header.float("EXPTIME"), Some(53.907456));
+        header.cards.push(Card { key: "EXPTIME".into(), value: CardValue::Int(2), comment: String::new() });
+        assert_eq!(header.float("EXPTIME"), Some(2.0));
+        assert_eq!(header.int("NONE"), None);
+    }
+}

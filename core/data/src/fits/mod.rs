@@ -1,32 +1,38 @@
-//! FITS files.
+//! FITS files: images and tables, in and out.
+//!
+//! Who reads what, and why:
+//! - Headers and uncompressed pixels are read here. The layout is 2880-byte blocks and big-endian numbers, and reading
+//!   it directly keeps what a general conversion loses: infinite pixels can be counted, the smallest floats survive,
+//!   unsigned 64-bit integers stay exact, and a file that ends too early is noticed before any pixel is used.
+//! - Tile-compressed images (`.fz`) are unpacked by cfitsio through its C interface with NaN as null value, one handle
+//!   per thread. The safe Rust layer over it passes no null value.
+//! - `.gz` is unpacked into memory first, with its checksum verified.
+//! - Files are written here, with the cards in a fixed order, no CHECKSUM, no DATE and one NaN bit pattern:
+//!   equal images are equal bytes on every machine.
+//!
+//! Indices: pixels are zero-based, rows count upwards as in the file (row 0 is the first in the file); HDU 0 is the primary.
 
-use std::path::Path;
+mod bintable_read;
+mod bintable_write;
+mod card_format;
+mod card_parse;
+mod cfitsio;
+mod choice;
+mod decode;
+mod error;
+mod facts;
+mod hdu;
+mod product;
+mod read_image;
+mod reader;
+mod source;
+mod writer;
 
-use skyloom_engine::CodecError;
-
-use crate::image::Image;
-
-/// Writes an image product as a FITS file.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn write_product(image: &Image, path: &Path) -> Result<(), CodecError> {
-    // Placeholder layout until the FITS writer lands: raw pixels.
-    let mut bytes: Vec<u8> = Vec::new();
-    for size in [image.width(), image.height()] {
-        bytes.extend((size as u64).to_be_bytes());
-    }
-    bytes.extend(image.pixels.iter().flat_map(|v| v.to_be_bytes()));
-    if let Some(mask) = &image.mask {
-        bytes.extend(mask.iter().flat_map(|v| v.to_be_bytes()));
-    }
-    Ok(std::fs::write(path, bytes)?)
-}
-
-/// Reads what [`write_product`] wrote.
-///
-/// # Errors
-/// When the file is something else.
-pub fn read_product(path: &Path) -> Result<Image, CodecError> {
-    Err(CodecError::format(format!("{}: the FITS reader has not landed", path.display())))
-}
+pub use bintable_read::{TableRead, read_bintable};
+pub use bintable_write::{bintable_bytes, write_bintable};
+pub use choice::HduChoice;
+pub use error::{FitsError, FitsErrorKind};
+pub use facts::{FactOptions, carried_elsewhere, image_facts};
+pub use product::{image_to_fits_bytes, read_product, write_product};
+pub use read_image::{LoadedImage, OpenImage, ReadOptions, check_confidence_shape, header_wcs, read_image};
+pub use reader::{FitsImageReader, ImageHeader, read_header};

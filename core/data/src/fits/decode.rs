@@ -1,0 +1,98 @@
+//! From the bytes of an uncompressed image to pixel values.
+
+use super::error::{FitsError, FitsErrorKind};
+use super::hdu::Hdu;
+use crate::header::Header;
+
+/// How the stored numbers of one image become values: `value = BZERO + BSCALE * stored`; an integer equal to BLANK
+/// has no value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Encoding {
+    bitpix: i64,
+    bscale: f64,
+    bzero: f64,
+    blank: Option<i64>,
+}
+
+impl Encoding {
+    pub(super) fn of(path: &std::path::Path, hdu: &Hdu) -> Result<Self, FitsError> {
+        let number = |header: &Header, key: &str, default: f64| match header.get(key) {
+            None => Ok(default),
+            Some(value) => match header.float(key) {
+                Some(v) if v.is_finite() => Ok(v),
+                _ => Err(FitsError::new(
+                    FitsErrorKind::Malformed,
+                    path,
+                    format!("{key} = {value:?} in {}", hdu.label()),
+                    "a number",
+                )),
+            },
+        };
+        Ok(Self {
+            bitpix: hdu.bitpix,
+            bscale: number(&hdu.header, "BSCALE", 1.0)?,
+            bzero: number(&hdu.header, "BZERO", 0.0)?,
+            blank: hdu.header.int("BLANK"),
+        })
+    }
+
+    /// Bytes per pixel.
+    pub(super) fn pixel_bytes(self) -> usize {
+        (self.bitpix.unsigned_abs() / 8) as usize
+    }
+
+    /// Decodes as many pixels as `out` has. Arithmetic is done in double precision and rounded once; the unsigned
+    /// integers that BZERO makes of signed ones stay exact.
+    pub(super) fn decode(self, bytes: &[u8], out: &mut [f32]) {
+        match self.bitpix {
+            8 => self.integers::<1>(bytes, out, |b| i64::from(b[0])),
+            16 => self.integers::<2>(bytes, out, |b| i64::from(i16::from_be_bytes(b))),
+            32 => self.integers::<4>(bytes, out, |b| i64::from(i32::from_be_bytes(b))),
+            64 => self.integers::<8>(bytes, out, i64::from_be_bytes),
+            -32 if self.is_unscaled() => each::<4>(bytes, out, f32::from_be_bytes),
+            -32 => each::<4>(bytes, out, |b| self.scale(f64::from(f32::from_be_bytes(b)))),
+            _ if self.is_unscaled() => each::<8>(bytes, out, |b| f64::from_be_bytes(b) as f32),
+            _ => each::<8>(bytes, out, |b| self.scale(f64::from_be_bytes(b))),
+        }
+    }
+
+    fn is_unscaled(self) -> bool {
+        self.bscale == 1.0 && self.bzero == 0.0
+    }
+
+    fn scale(self, stored: f64) -> f32 {
+        (self.bzero + self.bscale * stored) as f32
+    }
+
+    fn integers<const N: usize>(self, bytes: &[u8], out: &mut [f32], read: impl Fn([u8; N]) -> i64) {
+        let is_blank = |v: i64| self.blank == Some(v);
+        // 2^63 is the offset of unsigned 64-bit integers; sums of two such numbers fit in 128 bits.
+        let is_shifted =
+            self.bscale == 1.0 && self.bzero.fract() == 0.0 && self.bzero.abs() <= 9_223_372_036_854_775_808.0;
+        if is_shifted && N < 8 && self.bzero.abs() <= 4_294_967_296.0 {
+            let zero = self.bzero as i64;
+            each::<N>(bytes, out, |b| {
+                let v = read(b);
+                if is_blank(v) { f32::NAN } else { (v + zero) as f32 }
+            });
+        } else if is_shifted {
+            let zero = self.bzero as i128;
+            each::<N>(bytes, out, |b| {
+                let v = read(b);
+                if is_blank(v) { f32::NAN } else { (i128::from(v) + zero) as f32 }
+            });
+        } else {
+            each::<N>(bytes, out, |b| {
+                let v = read(b);
+                if is_blank(v) { f32::NAN } else { self.scale(v as f64) }
+            });
+        }
+    }
+}
+
+fn each<const N: usize>(bytes: &[u8], out: &mut [f32], value: impl Fn([u8; N]) -> f32) {
+    let (pixels, _) = bytes.as_chunks::<N>();
+    for (o, &b) in out.iter_mut().zip(pixels) {
+        *o = value(b);
+    }
+}

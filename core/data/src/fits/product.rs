@@ -1,0 +1,220 @@
+//! An [`Image`] as a FITS file and back: the artefact's format, and the file that users get.
+//!
+//! Layout: the pixels are the primary array (32-bit floats). Its header holds, in this order, the facts (`BUNIT`,
+//! `FILTER`, `EXPTIME` in seconds, `MAGZPT` in magnitudes per unit and second), the WCS, and the kept cards after a
+//! card that counts them. The mask plane, when there is one, is the extension `MASK` of unsigned 16-bit integers; its
+//! `MP_` cards give the bit number of each name, counted from 0.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use ndarray::Array2;
+use skyloom_engine::CodecError;
+
+use super::decode::Encoding;
+use super::error::{FitsError, FitsErrorKind};
+use super::hdu::{Hdu, HduKind, scan};
+use super::source::Source;
+use super::writer::{HeaderRecords, write_numbers};
+use crate::header::{CardValue, Header};
+use crate::image::{Image, ImageMeta};
+use crate::mask::{Mask, MaskBits};
+use crate::wcs::Wcs;
+
+/// Keyword of the card that says how many kept cards follow.
+pub(super) const KEPT_KEY: &str = "SKYKEEP";
+
+const MASK_NAME: &str = "MASK";
+
+/// Writes an image with its mask plane as a FITS file. Equal images make equal bytes.
+///
+/// # Errors
+/// When the file cannot be written, or the image holds what FITS cannot express (a fact that is not finite, text that
+/// is not ASCII, a kept card whose keyword the file uses itself).
+pub fn write_product(image: &Image, path: &Path) -> Result<(), CodecError> {
+    let headers = Headers::of(image, true)?;
+    // No fsync: the store checks artefacts by digest when it reads them.
+    let mut out = BufWriter::new(File::create(path)?);
+    headers.write(image, &mut out)?;
+    out.flush()?;
+    Ok(())
+}
+
+/// The same file in memory, with or without the mask plane.
+///
+/// # Errors
+/// When the image holds what FITS cannot express; see [`write_product`].
+pub fn image_to_fits_bytes(image: &Image, include_mask: bool) -> Result<Vec<u8>, FitsError> {
+    let headers = Headers::of(image, include_mask)?;
+    let pixel_bytes = if include_mask && image.mask.is_some() { 6 } else { 4 };
+    let mut out = Vec::with_capacity(image.pixels.len() * pixel_bytes + 8 * 2880);
+    headers.write(image, &mut out).map_err(|e| FitsError::unwritable(e, "room in memory"))?;
+    Ok(out)
+}
+
+/// The headers, made before anything is written.
+struct Headers {
+    primary: Vec<u8>,
+    mask: Option<Vec<u8>>,
+}
+
+impl Headers {
+    fn of(image: &Image, include_mask: bool) -> Result<Self, FitsError> {
+        let mask = image.mask.as_ref().filter(|_| include_mask);
+        if let Some(mask) = mask
+            && mask.dim() != image.pixels.dim()
+        {
+            return Err(FitsError::unwritable(
+                format!("a mask plane of {:?} pixels", mask.dim()),
+                format!("the shape of the image, {:?}", image.pixels.dim()),
+            ));
+        }
+        Ok(Self {
+            primary: primary_header(image, mask.is_some())?,
+            mask: mask.map(|_| mask_header(image)).transpose()?,
+        })
+    }
+
+    fn write(&self, image: &Image, out: &mut dyn Write) -> std::io::Result<()> {
+        out.write_all(&self.primary)?;
+        // One NaN for all: which bits an operation gives depends on the processor.
+        let encode = |v: f32| if v.is_nan() { f32::NAN } else { v }.to_be_bytes();
+        write_numbers(out, image.pixels.iter().copied(), encode)?;
+        if let (Some(header), Some(mask)) = (&self.mask, &image.mask) {
+            out.write_all(header)?;
+            // Unsigned integers are stored as signed ones with an offset of 2^15.
+            write_numbers(out, mask.iter().copied(), |m: u16| (m ^ 0x8000).to_be_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+fn primary_header(image: &Image, has_mask: bool) -> Result<Vec<u8>, FitsError> {
+    let mut header = HeaderRecords::new();
+    header.bool("SIMPLE", true, "FITS standard 4.0")?;
+    header.int("BITPIX", -32, "32-bit floats")?;
+    header.int("NAXIS", 2, "")?;
+    header.length("NAXIS1", image.width(), "columns")?;
+    header.length("NAXIS2", image.height(), "rows")?;
+    if has_mask {
+        header.bool("EXTEND", true, "the mask plane follows")?;
+    }
+    let meta = &image.meta;
+    if let Some(unit) = &meta.unit {
+        header.text("BUNIT", unit, "unit of the pixels")?;
+    }
+    if let Some(band) = &meta.band {
+        header.text("FILTER", band, "band")?;
+    }
+    if let Some(exposure_s) = meta.exposure_s {
+        header.add("EXPTIME", CardValue::Float(exposure_s), "[s] exposure time of the pixel values")?;
+    }
+    if let Some(zero_point) = meta.zero_point {
+        header.add("MAGZPT", CardValue::Float(zero_point), "[mag] magnitude of 1 unit per second")?;
+    }
+    for card in image.wcs.iter().flat_map(Wcs::cards) {
+        header.card(&card)?;
+    }
+    if !meta.cards.is_empty() {
+        header.length(KEPT_KEY, meta.cards.len(), "number of cards below from the original")?;
+        for card in &meta.cards {
+            header.card(card)?;
+        }
+    }
+    Ok(header.finish())
+}
+
+fn mask_header(image: &Image) -> Result<Vec<u8>, FitsError> {
+    let mut header = HeaderRecords::new();
+    header.text("XTENSION", "IMAGE", "")?;
+    header.int("BITPIX", 16, "")?;
+    header.int("NAXIS", 2, "")?;
+    header.length("NAXIS1", image.width(), "columns")?;
+    header.length("NAXIS2", image.height(), "rows")?;
+    header.int("PCOUNT", 0, "")?;
+    header.int("GCOUNT", 1, "")?;
+    header.int("BSCALE", 1, "")?;
+    header.int("BZERO", 32768, "unsigned 16-bit integers")?;
+    header.text("EXTNAME", MASK_NAME, "mask plane; 0 is good")?;
+    for (name, value) in MaskBits::NAMES {
+        header.int(&format!("MP_{name}"), i64::from(value.trailing_zeros()), "bit number, from 0")?;
+    }
+    Ok(header.finish())
+}
+
+/// Reads what [`write_product`] wrote.
+///
+/// # Errors
+/// When the file is something else or damaged.
+pub fn read_product(path: &Path) -> Result<Image, CodecError> {
+    let mut source = Source::open(path)?;
+    let hdus = scan(&mut source)?;
+    let unexpected = |found: String| FitsError::new(FitsErrorKind::Malformed, path, found, "an image product");
+    let primary = &hdus[0];
+    let encoding = Encoding::of(path, primary)?;
+    let shape = shape_of(primary).filter(|_| primary.bitpix == -32).ok_or_else(|| unexpected(primary.describe()))?;
+
+    let mut pixels = vec![0.0_f32; shape.0 * shape.1];
+    read_chunks::<f32>(&mut source, primary, 4, &mut pixels, |bytes, out| encoding.decode(bytes, out))?;
+    let mask = match hdus.get(1) {
+        None => None,
+        Some(hdu) if hdu.has_name(MASK_NAME) && hdu.bitpix == 16 && shape_of(hdu) == Some(shape) => {
+            let mut mask = vec![0_u16; shape.0 * shape.1];
+            read_chunks::<u16>(&mut source, hdu, 2, &mut mask, |bytes, out| {
+                for (m, &b) in out.iter_mut().zip(bytes.as_chunks::<2>().0) {
+                    *m = u16::from_be_bytes(b) ^ 0x8000;
+                }
+            })?;
+            Some(Mask::from_shape_vec(shape, mask).map_err(CodecError::format)?)
+        }
+        Some(hdu) => return Err(unexpected(format!("{} ({})", hdu.label(), hdu.describe())).into()),
+    };
+
+    let (own, kept) = split_kept(&primary.header);
+    let meta = ImageMeta {
+        unit: own.text("BUNIT").map(str::to_owned),
+        band: own.text("FILTER").map(str::to_owned),
+        exposure_s: own.float("EXPTIME"),
+        zero_point: own.float("MAGZPT"),
+        cards: kept,
+    };
+    let wcs = Wcs::from_header(&own).map_err(CodecError::format)?;
+    Ok(Image { pixels: Array2::from_shape_vec(shape, pixels).map_err(CodecError::format)?, mask, wcs, meta })
+}
+
+/// Rows and columns of a plain 2-D image.
+fn shape_of(hdu: &Hdu) -> Option<(usize, usize)> {
+    match hdu.shape[..] {
+        [width, height] if hdu.kind == HduKind::Image => {
+            Some((usize::try_from(height).ok()?, usize::try_from(width).ok()?))
+        }
+        _ => None,
+    }
+}
+
+fn read_chunks<T>(
+    source: &mut Source,
+    hdu: &Hdu,
+    size: usize,
+    out: &mut [T],
+    decode: impl Fn(&[u8], &mut [T]),
+) -> Result<(), FitsError> {
+    const PIXELS: usize = 1 << 18;
+    let mut bytes = vec![0; PIXELS.min(out.len()) * size];
+    let mut offset = hdu.data_start;
+    for chunk in out.chunks_mut(PIXELS) {
+        let bytes = &mut bytes[..chunk.len() * size];
+        source.read_at(offset, bytes)?;
+        decode(bytes, chunk);
+        offset += bytes.len() as u64;
+    }
+    Ok(())
+}
+
+fn split_kept(header: &Header) -> (Header, Vec<crate::header::Card>) {
+    match header.cards.iter().position(|c| c.key == KEPT_KEY) {
+        Some(at) => (Header { cards: header.cards[..at].to_vec() }, header.cards[at + 1..].to_vec()),
+        None => (header.clone(), Vec::new()),
+    }
+}
