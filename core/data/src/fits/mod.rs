@@ -1,10 +1,14 @@
 //! FITS files.
 
+mod bintable;
+
 use std::path::Path;
 
 use skyloom_engine::CodecError;
 
 use crate::image::Image;
+
+pub use bintable::bintable_bytes;
 
 /// Writes an image product as a FITS file.
 ///

@@ -37,7 +37,7 @@ impl Expression {
 }
 
 /// The columns of a table as facets know them; columns of other Arrow types are left out, as if they were not there.
-pub(crate) fn column_kinds(table: &Table) -> Vec<(String, ColumnKind)> {
+pub fn column_kinds(table: &Table) -> Vec<(String, ColumnKind)> {
     use arrow::datatypes::DataType;
     let schema = table.batch().schema();
     let kind = |data_type: &DataType| match data_type {

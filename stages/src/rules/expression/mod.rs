@@ -28,5 +28,5 @@ mod tests;
 
 pub use ast::Expression;
 pub use error::ExpressionError;
-pub(crate) use evaluate::column_kinds;
+pub use evaluate::column_kinds;
 pub use parser::MAX_DEPTH;
