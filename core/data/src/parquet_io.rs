@@ -3,6 +3,7 @@
 //! The same table gives the same bytes: one writer version, one row-group size, Snappy, no statistics that depend on time.
 
 use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,10 +24,17 @@ use crate::isophotes::{Isophote, Isophotes};
 /// # Errors
 /// When the file cannot be written or a column type is not supported.
 pub fn write_batch(batch: &RecordBatch, path: &Path) -> Result<(), CodecError> {
-    let file = File::create(path)?;
+    write_batch_to(batch, File::create(path)?)
+}
+
+/// Writes a record batch as Parquet to anything that takes bytes.
+///
+/// # Errors
+/// When the bytes cannot be written or a column type is not supported.
+pub fn write_batch_to(batch: &RecordBatch, to: impl Write + Send) -> Result<(), CodecError> {
     let properties =
         WriterProperties::builder().set_compression(Compression::SNAPPY).set_created_by("skyloom".to_owned()).build();
-    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).map_err(CodecError::format)?;
+    let mut writer = ArrowWriter::try_new(to, batch.schema(), Some(properties)).map_err(CodecError::format)?;
     writer.write(batch).map_err(CodecError::format)?;
     writer.close().map_err(CodecError::format)?;
     Ok(())

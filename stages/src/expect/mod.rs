@@ -1,1 +1,5 @@
 //! Expectations of graph tests.
+
+mod rows;
+
+pub use rows::Rows;

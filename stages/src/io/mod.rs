@@ -2,3 +2,5 @@
 
 pub mod read_image;
 pub mod write_image;
+pub mod write_regions;
+pub mod write_table;

@@ -1,1 +1,3 @@
 //! Pictures.
+
+pub mod overview;

@@ -1,1 +1,4 @@
 //! Rules over table columns.
+
+pub mod cull;
+pub mod expression;

@@ -1,1 +1,3 @@
 //! Planting simulated sources.
+
+pub mod plummer;

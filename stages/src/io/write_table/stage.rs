@@ -1,0 +1,118 @@
+//! `io.write_table`: the adapter.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Metadata, Schema};
+use skyloom_data::{Table, fits, parquet_io};
+use skyloom_engine::{
+    CodecError, Context, Deliverable, Demand, Facets, In, Out, Signature, Stage, StageError, register_stage,
+};
+
+use super::columns::columns;
+use super::csv::csv_bytes;
+use super::ecsv::{ecsv_bytes, header};
+use super::votable::votable_bytes;
+
+/// Format of a table file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TableFormat {
+    /// Apache Parquet: exact, compact, read by everything that reads columns; units in the field metadata.
+    Parquet,
+    /// FITS binary table.
+    Fits,
+    /// VOTable 1.4 with a BINARY2 stream: TOPCAT, Aladin, pyvo.
+    Votable,
+    /// Comma-separated values: no units, no types.
+    Csv,
+    /// Enhanced CSV: text with units and types, as astropy writes it.
+    Ecsv,
+}
+
+impl TableFormat {
+    /// Extension of the file, without the dot.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Fits => "fits",
+            Self::Votable => "vot",
+            Self::Csv => "csv",
+            Self::Ecsv => "ecsv",
+        }
+    }
+}
+
+/// A table as the bytes of a file.
+///
+/// # Errors
+/// When the format cannot hold the table; the message names the column.
+pub fn table_bytes(table: &Table, format: TableFormat) -> Result<Vec<u8>, CodecError> {
+    match format {
+        TableFormat::Parquet => parquet_bytes(table),
+        TableFormat::Fits => fits::bintable_bytes(table),
+        TableFormat::Votable => votable_bytes(table),
+        TableFormat::Csv => csv_bytes(table),
+        TableFormat::Ecsv => ecsv_bytes(table),
+    }
+}
+
+/// Parquet with the ECSV header under `table_meta_yaml`, the key where astropy looks for units and descriptions; Arrow's
+/// own readers find them in the field metadata.
+fn parquet_bytes(table: &Table) -> Result<Vec<u8>, CodecError> {
+    let batch = table.batch();
+    let mut metadata: Metadata = batch.schema_ref().metadata().clone();
+    metadata.insert("table_meta_yaml".to_owned(), header(&columns(table)?).join("\n"));
+    let schema = Schema::new(batch.schema_ref().fields().clone()).with_metadata(metadata);
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let batch = RecordBatch::try_new_with_options(Arc::new(schema), batch.columns().to_vec(), &options)
+        .map_err(CodecError::format)?;
+    let mut bytes = Vec::new();
+    parquet_io::write_batch_to(&batch, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Writes a table as a file: Parquet, FITS, VOTable, CSV or ECSV, with units and descriptions where the format has them.
+///
+/// NaN stays NaN and null stays missing. Units are written as the standards spell them (`px` becomes `pix`,
+/// `mag/arcsec^2` becomes `mag/arcsec**2`); in Parquet's field metadata they stay as they are.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WriteTable {
+    /// Format of the file.
+    pub format: TableFormat,
+}
+
+impl WriteTable {
+    /// The table to write.
+    pub const TABLE: In<Table> = In::new("table", "Table to write.");
+    /// The file.
+    pub const FILE: Out<Deliverable> = Out::new("file", "The file, in the chosen format.");
+}
+
+#[typetag::serde(name = "io.write_table")]
+impl Stage for WriteTable {
+    fn signature(&self) -> Signature {
+        Signature::new().input(&Self::TABLE).output(&Self::FILE)
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn estimate(&self, _: &Facets) -> Demand {
+        // The number of rows is not known before: 100,000 rows of 50 columns, and their text.
+        Demand { peak_bytes: 192 << 20, threads: 1 }
+    }
+
+    fn run(&self, cx: &mut Context<'_>) -> Result<(), StageError> {
+        let table = cx.input(&Self::TABLE)?;
+        let bytes = table_bytes(&table, self.format)?;
+        cx.metric("n_rows", table.n_rows() as f64);
+        cx.set(&Self::FILE, Deliverable::new(self.format.extension(), bytes));
+        Ok(())
+    }
+}
+
+register_stage!(WriteTable, kind: "io.write_table", example: "(format: votable)");

@@ -1,0 +1,94 @@
+//! Where everything goes on the picture.
+
+/// The panels show the image either block by block or magnified, never in between: every shown pixel is then a plain
+/// mean of pixels or one pixel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Layout {
+    /// Image pixels per shown pixel and axis.
+    pub block: usize,
+    /// Shown pixels are squares of so many picture pixels.
+    pub magnify: usize,
+    /// Size of a panel.
+    pub panel: (usize, usize),
+    /// Left edges of the panels.
+    pub lefts: [usize; 3],
+    /// Upper edge of the panels.
+    pub top: usize,
+    /// Size of the picture.
+    pub size: (usize, usize),
+    /// Height of letters.
+    pub font: usize,
+    /// Lines of notes below the panels.
+    pub note_lines: usize,
+}
+
+/// A panel is at most so many times as high as it is wide: a long strip of sky is shown smaller instead.
+const TALLEST: f64 = 1.6;
+
+impl Layout {
+    pub(super) fn new(width: usize, height: usize, width_px: usize, has_title: bool, note_lines: usize) -> Self {
+        let font = (width_px / 110).max(9);
+        let (left, gap, right) = (font * 4, font, font);
+        let cell = (width_px - left - right - 2 * gap) / 3;
+        let tallest = (cell as f64 * TALLEST) as usize;
+        let (width, height) = (width.max(1), height.max(1));
+        let block = width.div_ceil(cell).max(height.div_ceil(tallest));
+        let shown = (width.div_ceil(block), height.div_ceil(block));
+        let magnify = if block == 1 { (cell / shown.0).min(tallest / shown.1).max(1) } else { 1 };
+        let panel = (shown.0 * magnify, shown.1 * magnify);
+        // Titles need room also above a narrow panel.
+        let pitch = panel.0.max(cell.min(18 * font)) + gap;
+        let top = font * if has_title { 4 } else { 2 };
+        let below = font * 4 + font * 2 + note_lines * line_height(font) + font / 2;
+        Self {
+            block,
+            magnify,
+            panel,
+            lefts: [left, left + pitch, left + 2 * pitch],
+            top,
+            size: (left + 3 * pitch - gap + right, top + panel.1 + below),
+            font,
+            note_lines,
+        }
+    }
+
+    /// Picture pixels per image pixel.
+    pub(super) fn scale(&self) -> f64 {
+        self.magnify as f64 / self.block as f64
+    }
+
+    /// Place of image coordinates in a panel; `y` increases upwards.
+    pub(super) fn place(&self, panel: usize, x: f64, y: f64) -> (f64, f64) {
+        let bottom = (self.top + self.panel.1) as f64;
+        (self.lefts[panel] as f64 + (x + 0.5) * self.scale(), bottom - (y + 0.5) * self.scale())
+    }
+
+    /// Upper edge of the colour bar.
+    pub(super) fn bar_top(&self) -> usize {
+        self.top + self.panel.1 + 4 * self.font
+    }
+
+    /// Upper edge of the notes.
+    pub(super) fn notes_top(&self) -> usize {
+        self.bar_top() + 2 * self.font
+    }
+}
+
+pub(super) fn line_height(font: usize) -> usize {
+    font + font / 2
+}
+
+/// Round numbers along an axis of `size` pixels: multiples of 1, 2 or 5 times a power of ten, at most six.
+pub(super) fn ticks(size: usize) -> Vec<usize> {
+    let mut step = 1;
+    'search: while step < size {
+        for factor in [1, 2, 5] {
+            if size.saturating_sub(1) / (step * factor) < 6 {
+                step *= factor;
+                break 'search;
+            }
+        }
+        step *= 10;
+    }
+    (0..size).step_by(step).collect()
+}

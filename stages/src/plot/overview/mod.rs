@@ -1,0 +1,16 @@
+//! The three-panel picture of a run: image, residual, residual with isophotes.
+
+mod blocks;
+mod canvas;
+mod colours;
+mod drawing;
+mod layout;
+mod stage;
+mod stretch;
+#[cfg(test)]
+mod tests;
+
+pub use blocks::block_means;
+pub use drawing::{Outline, Panels, draw_overview};
+pub use stage::Overview;
+pub use stretch::Stretch;
