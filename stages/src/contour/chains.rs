@@ -38,7 +38,7 @@ pub(super) fn join_chains(open: &[Chain]) -> Vec<Chain> {
     };
     let mut chains = Vec::new();
     walk(open.len(), ends, |path, is_closed| {
-        let length = path.iter().map(|&i| open[i].crossings.len()).fold(0, |a, b| a + b);
+        let length = path.iter().map(|&i| open[i].crossings.len()).sum();
         let mut crossings = Vec::with_capacity(length);
         for &i in path {
             // The last crossing of a piece is the first of the next one.

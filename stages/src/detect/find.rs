@@ -196,7 +196,8 @@ impl Band {
             Threshold::Scalar(value) => value,
             Threshold::PerPixel(value) => value(x, y),
         };
-        if !(amplitude > least * kernel.relative_error) {
+        let least = least * kernel.relative_error;
+        if least.is_nan() || amplitude <= least {
             return None;
         }
         let is_maximum = surroundings.iter().all(|&(dx, dy)| {

@@ -115,7 +115,7 @@ pub fn measure_isophote(
     };
     let lit = || polygon::pixels(&spans).filter_map(|(x, y)| value(x, y).map(|v| (x as f64, y as f64, v)));
 
-    let n_pixels = spans.iter().map(|s| s.x_end - s.x_start).fold(0, |a, b| a + b);
+    let n_pixels: usize = spans.iter().map(|s| s.x_end - s.x_start).sum();
     let (mut n_lit, mut flux, mut sx, mut sy) = (0_usize, 0.0, 0.0, 0.0);
     // Relative to the centroid: far from the origin the products would lose digits.
     for (x, y, v) in lit() {

@@ -172,7 +172,10 @@ impl Stage for IsophotalPhotometry {
         cx.metric("n_objects", rows.len() as f64);
         cx.metric("n_incomplete", n_incomplete as f64);
         if n_incomplete > 0 {
-            cx.warn(format!("{n_incomplete} of {} objects hold pixels without value: their fluxes lack them", rows.len()));
+            cx.warn(format!(
+                "{n_incomplete} of {} objects hold pixels without value: their fluxes lack them",
+                rows.len()
+            ));
         }
         if image.meta.zero_point.is_none() {
             cx.warn("the image has no zero point: magnitudes are NaN");
@@ -277,7 +280,8 @@ fn add_columns(
     for (k, (name, unit, description)) in COLUMNS.into_iter().enumerate() {
         let unit = if unit.is_empty() { flux_unit } else { unit };
         let array = Float64Array::from_iter_values(rows.iter().map(|r| r.values[k]));
-        table = table.with_column(&format!("{name}_{band}"), unit, &format!("{description}, {band}"), Arc::new(array))?;
+        table =
+            table.with_column(&format!("{name}_{band}"), unit, &format!("{description}, {band}"), Arc::new(array))?;
     }
     if with_residual {
         let array = Float64Array::from_iter_values(rows.iter().map(|r| r.mag_residual));
