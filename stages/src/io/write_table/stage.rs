@@ -9,7 +9,7 @@ use skyloom_engine::{
     CodecError, Context, Deliverable, Demand, Facets, In, Out, Signature, Stage, StageError, register_stage,
 };
 
-use super::columns::columns;
+use super::columns::{Values, columns};
 use super::csv::csv_bytes;
 use super::ecsv::{ecsv_bytes, header};
 use super::votable::votable_bytes;
@@ -51,19 +51,29 @@ impl TableFormat {
 pub fn table_bytes(table: &Table, format: TableFormat) -> Result<Vec<u8>, CodecError> {
     match format {
         TableFormat::Parquet => parquet_bytes(table),
-        TableFormat::Fits => fits::bintable_bytes(table),
+        TableFormat::Fits => {
+            let bytes = fits::bintable_bytes(table)?;
+            Ok(bytes)
+        }
         TableFormat::Votable => votable_bytes(table),
         TableFormat::Csv => csv_bytes(table),
         TableFormat::Ecsv => ecsv_bytes(table),
     }
 }
 
-/// Parquet with the ECSV header under `table_meta_yaml`, the key where astropy looks for units and descriptions; Arrow's
-/// own readers find them in the field metadata.
+/// Parquet with what astropy looks for in the file's metadata: the ECSV header with units and descriptions under
+/// `table_meta_yaml`, and the longest text of each column. Arrow's own readers find units in the field metadata.
 fn parquet_bytes(table: &Table) -> Result<Vec<u8>, CodecError> {
     let batch = table.batch();
     let mut metadata: Metadata = batch.schema_ref().metadata().clone();
-    metadata.insert("table_meta_yaml".to_owned(), header(&columns(table)?).join("\n"));
+    let columns = columns(table)?;
+    metadata.insert("table_meta_yaml".to_owned(), header(&columns).join("\n"));
+    for column in &columns {
+        if let Values::Text(texts) = &column.values {
+            let longest = texts.iter().flatten().map(|t| t.chars().count()).max().unwrap_or(0).max(1);
+            metadata.insert(format!("table::len::{}", column.name), longest.to_string());
+        }
+    }
     let schema = Schema::new(batch.schema_ref().fields().clone()).with_metadata(metadata);
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     let batch = RecordBatch::try_new_with_options(Arc::new(schema), batch.columns().to_vec(), &options)

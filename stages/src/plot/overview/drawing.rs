@@ -36,8 +36,10 @@ pub struct Outline<'a> {
 }
 
 /// An outline smaller than this on the picture, in font heights, gets a ring around it.
-const SMALL: f64 = 0.8;
-const NOTE_LINES: usize = 3;
+const SMALL: f64 = 0.7;
+const NOTE_LINES: usize = 4;
+/// Labels are never smaller, in picture pixels.
+const SMALLEST_LABEL: usize = 10;
 
 /// Draws the picture and encodes it as PNG.
 ///
@@ -60,7 +62,7 @@ pub fn draw_overview(panels: &Panels<'_>) -> Result<Vec<u8>, String> {
     for (panel, of) in [0, 1, 1].into_iter().enumerate() {
         paint(&mut canvas, &layout, panel, &shown[of], &stretches[of]);
     }
-    paint_bar(&mut canvas, &layout, &stretches[0]);
+    paint_bar(&mut canvas, &layout);
     canvas.draw(|pen| {
         let count = panels.outlines.len();
         let plural = if count == 1 { "" } else { "s" };
@@ -137,10 +139,10 @@ fn bar(layout: &Layout) -> (usize, usize) {
     (layout.lefts[0], 24 * layout.font)
 }
 
-fn paint_bar(canvas: &mut Canvas, layout: &Layout, stretch: &Stretch) {
+/// The bar is even in brightness; its ticks carry the stretch.
+fn paint_bar(canvas: &mut Canvas, layout: &Layout) {
     let (left, length) = bar(layout);
     for i in 0..length {
-        let _ = stretch;
         let colour = cividis(i as f64 / (length - 1) as f64);
         for y in 0..layout.font * 3 / 4 {
             canvas.set(left + i, layout.bar_top() + y, colour);
@@ -176,14 +178,19 @@ fn axes(
     pen.line(frame.to_vec(), INK, 1)?;
     let font = layout.font;
     pen.text(title, (left as usize, layout.top - font * 7 / 5), font, INK, Anchor::Left)?;
-    for x in ticks(width) {
+    let (most_x, most_y) = layout.most_ticks();
+    for x in ticks(width, most_x) {
         let at = layout.place(panel, x as f64, 0.0).0 as i32;
         pen.line(vec![(at, bottom), (at, bottom + 5)], INK, 1)?;
         pen.text(&x.to_string(), (at as usize, bottom as usize + 7), font * 4 / 5, INK, Anchor::Top)?;
     }
     let middle = left as usize + layout.panel.0 / 2;
     pen.text("x (px)", (middle, bottom as usize + 7 + font), font * 4 / 5, INK, Anchor::Top)?;
-    for y in ticks(height) {
+    if panel == 0 {
+        // Beside the titles, where no tick label can be.
+        pen.text("y (px)", (left as usize - 8, layout.top - font), font * 4 / 5, INK, Anchor::Right)?;
+    }
+    for y in ticks(height, most_y) {
         let at = layout.place(panel, 0.0, y as f64).1 as i32;
         pen.line(vec![(left - 6, at), (left - 1, at)], INK, 1)?;
         if panel == 0 {
@@ -202,7 +209,7 @@ struct Drawn {
 
 fn outlines(pen: &Pen<'_>, layout: &Layout, list: &[Outline<'_>]) -> Result<Drawn, String> {
     let thick = (layout.font / 8).max(1) as u32;
-    let font = layout.font * 4 / 5;
+    let font = (layout.font * 4 / 5).max(SMALLEST_LABEL);
     let mut boxes = Vec::with_capacity(list.len());
     let mut drawn = Drawn { labels: 0, outlines: list.len(), rings: 0 };
     for outline in list {
@@ -213,13 +220,15 @@ fn outlines(pen: &Pen<'_>, layout: &Layout, list: &[Outline<'_>]) -> Result<Draw
         let mut line: Vec<(i32, i32)> = points.iter().map(|(x, y)| (x.round() as i32, y.round() as i32)).collect();
         line.dedup();
         if line.len() > 1 {
+            // The dark rim keeps the outline visible where it crosses bright light.
+            pen.line(line.clone(), INK, thick + 2)?;
             pen.line(line, OUTLINE, thick)?;
         }
         let small = SMALL * layout.font as f64;
         let mut bounds = bounds;
         if bounds[2] - bounds[0] < small && bounds[3] - bounds[1] < small {
             let (x, y) = (f64::midpoint(bounds[0], bounds[2]), f64::midpoint(bounds[1], bounds[3]));
-            pen.ring((x.round() as i32, y.round() as i32), small.round() as i32, OUTLINE, thick)?;
+            pen.ring((x.round() as i32, y.round() as i32), small.round() as i32, OUTLINE, 1)?;
             bounds = [x - small, y - small, x + small, y + small];
             drawn.rings += 1;
         }
@@ -261,20 +270,18 @@ fn notes(pen: &Pen<'_>, layout: &Layout, scale: &str, drawn: &Drawn) -> Result<(
         (1, m) => format!("each image pixel is shown as {m} x {m}"),
         (b, _) => format!("each picture pixel is the mean of {b} x {b} image pixels"),
     };
-    let mut labels = String::new();
+    let mut labels = Vec::new();
     if drawn.labels < drawn.outlines {
-        labels.push_str(&format!(
-            "; {} of {} isophotes are labelled, others for lack of room not",
-            drawn.labels, drawn.outlines
-        ));
+        labels.push(format!("{} of {} isophotes are labelled, the others had no room", drawn.labels, drawn.outlines));
     }
     if drawn.rings > 0 {
-        labels.push_str("; a ring marks an isophote too small to see");
+        labels.push("a ring marks an isophote too small to see".to_owned());
     }
     let lines = [
         scale.to_owned(),
         format!("{size}; grey has no value"),
-        format!("zero-based pixels, y increases upwards (FITS convention){labels}"),
+        "zero-based pixels, y increases upwards (FITS convention)".to_owned(),
+        labels.join("; "),
     ];
     for (i, line) in lines.iter().enumerate().take(layout.note_lines) {
         let top = layout.notes_top() + layout.font / 2 + i * line_height(layout.font);

@@ -63,9 +63,15 @@ impl Layout {
         (self.lefts[panel] as f64 + (x + 0.5) * self.scale(), bottom - (y + 0.5) * self.scale())
     }
 
+    /// Ticks that have room along a panel.
+    pub(super) fn most_ticks(&self) -> (usize, usize) {
+        let most = |length: usize| (length / (3 * self.font)).min(6);
+        (most(self.panel.0), most(self.panel.1))
+    }
+
     /// Upper edge of the colour bar.
     pub(super) fn bar_top(&self) -> usize {
-        self.top + self.panel.1 + 4 * self.font
+        self.top + self.panel.1 + 3 * self.font + self.font / 2
     }
 
     /// Upper edge of the notes.
@@ -78,17 +84,16 @@ pub(super) fn line_height(font: usize) -> usize {
     font + font / 2
 }
 
-/// Round numbers along an axis of `size` pixels: multiples of 1, 2 or 5 times a power of ten, at most six.
-pub(super) fn ticks(size: usize) -> Vec<usize> {
-    let mut step = 1;
-    'search: while step < size {
+/// Round numbers along an axis of `size` pixels: multiples of 1, 2 or 5 times a power of ten, at most `most` of them.
+pub(super) fn ticks(size: usize, most: usize) -> Vec<usize> {
+    let mut decade = 1;
+    loop {
         for factor in [1, 2, 5] {
-            if size.saturating_sub(1) / (step * factor) < 6 {
-                step *= factor;
-                break 'search;
+            let step = decade * factor;
+            if size.div_ceil(step) <= most.max(1) {
+                return (0..size).step_by(step).collect();
             }
         }
-        step *= 10;
+        decade *= 10;
     }
-    (0..size).step_by(step).collect()
 }

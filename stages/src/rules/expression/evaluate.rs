@@ -163,7 +163,7 @@ impl<'a> Evaluator<'a> {
             Binary::GreaterEqual => l >= r,
             Binary::Equal => l == r,
             // IEEE calls NaN different from everything; here no comparison with NaN is true.
-            _ => l < r || l > r,
+            _ => l != r && !l.is_nan() && !r.is_nan(),
         };
         Ok(left.into_iter().zip(right).map(|(l, r)| holds(l, r)).collect())
     }
