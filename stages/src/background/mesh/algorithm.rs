@@ -3,6 +3,7 @@
 use ndarray::{Array2, ArrayView2, Zip, s};
 use rayon::prelude::*;
 
+use crate::background::Watch;
 use crate::background::order_statistics::{RowValues, exact_median};
 
 use super::boxes::sigma_clip;
@@ -10,9 +11,6 @@ use super::fill::fill_cells;
 use super::params::MeshBackground;
 use super::smooth::median_filter;
 use super::spline::zoom_while;
-
-/// Told how many more rows are finished; returns whether to go on. Called from several threads.
-pub type Watch<'a> = &'a (dyn Fn(u64) -> bool + Sync);
 
 /// The mesh after filling and filtering, `[y, x]` in boxes from pixel (0, 0).
 #[derive(Debug, Clone, PartialEq)]

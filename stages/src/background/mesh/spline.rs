@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, ArrayViewMut1, Axis, Zip};
 use rayon::prelude::*;
 
-use super::algorithm::Watch;
+use crate::background::Watch;
 
 /// Pole of the cubic B-spline's prefilter (Unser 1999, IEEE Signal Processing Magazine 16, 22).
 const POLE: f64 = -0.267_949_192_431_122_7; // sqrt(3) - 2

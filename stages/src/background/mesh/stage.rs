@@ -1,8 +1,10 @@
 //! The mesh background as a stage.
 
+use skyloom_data::Image;
 use skyloom_data::facets::ImageFacet;
-use skyloom_data::{Image, MaskBits};
 use skyloom_engine::{Context, Demand, Facets, FacetsOut, In, Out, Problems, Signature, Stage, StageError};
+
+use crate::background::bad_count::{NO_GOOD_PIXEL_HELP, describe_bad};
 
 use super::algorithm::{MeshError, mesh_background, rows_of_work};
 use super::params::MeshBackground;
@@ -130,11 +132,7 @@ fn explain(error: MeshError, image: &Image) -> StageError {
         MeshError::Stopped => StageError::cancelled(),
         MeshError::Empty | MeshError::Shape { .. } => StageError::data(message),
         MeshError::NoGoodPixel { .. } => {
-            let n_nan = image.pixels.iter().filter(|v| !v.is_finite()).count();
-            let bits = MaskBits::BAD | MaskBits::NO_DATA | MaskBits::SATURATED;
-            let n_masked = image.mask.as_ref().map_or(0, |m| m.iter().filter(|&&b| b & bits != 0).count());
-            StageError::data(format!("{message} ({n_nan} not finite, {n_masked} masked)"))
-                .with_help("check the confidence map and the HDU that the reader was given")
+            StageError::data(format!("{message} ({})", describe_bad(image))).with_help(NO_GOOD_PIXEL_HELP)
         }
         MeshError::AllExcluded { .. } => {
             StageError::data(message).with_help("give a larger exclude_percentile (50 to 90), or other box_px")

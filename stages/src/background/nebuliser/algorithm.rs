@@ -2,15 +2,13 @@
 
 use ndarray::{Array2, ArrayView2, Axis, Zip};
 
+use crate::background::Watch;
 use crate::background::order_statistics::RowValues;
 
 use super::line_pass::{FLAG_BAD, FLAG_CLIPPED, LineFilter, WindowStatistic, filter_lines, initial_flags};
 use super::params::{FilterAxis, Nebulise, Statistics};
 use super::robust::{RobustStatistics, robust_of_rows, robust_residuals};
 use super::square_pass::{SquareFilter, filter_square};
-
-/// Told how many more lines are finished; returns whether to go on. Called from several threads.
-pub type Watch<'a> = &'a (dyn Fn(u64) -> bool + Sync);
 
 /// Result of [`nebulise`].
 #[derive(Debug, Clone, PartialEq)]

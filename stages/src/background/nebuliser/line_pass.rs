@@ -8,7 +8,9 @@ use std::borrow::Cow;
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis, Zip};
 use rayon::prelude::*;
 
-use super::algorithm::{NebuliseError, Watch};
+use crate::background::Watch;
+
+use super::algorithm::NebuliseError;
 use super::gaps::{Line, fill_between, fill_ends};
 use super::running_median::{LANES, Row, RunningMedian, Work};
 

@@ -7,6 +7,7 @@ mod algorithm;
 mod gaps;
 mod line_pass;
 mod params;
+mod rank_set;
 mod robust;
 mod running_median;
 mod square_pass;

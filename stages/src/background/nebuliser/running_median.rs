@@ -15,7 +15,11 @@ pub(super) const LANES: usize = 16;
 pub(super) type Row = [f32; LANES];
 
 /// A row as integers of the same order: integer minima and maxima know no NaN, and compile to one instruction each.
-type KeyRow = [i32; LANES];
+///
+/// Aligned to a cache line: a row that straddles two takes twice as long to load and store.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+struct KeyRow([i32; LANES]);
 
 /// Scratch space of [`RunningMedian::run`], reused from call to call.
 #[derive(Debug, Default)]
@@ -97,6 +101,7 @@ impl RunningMedian {
             kept = sorted[first..=last].to_vec();
             rank -= first;
             prune(&mut comparators, &kept, n_wires);
+            order_by_depth(&mut comparators, n_wires);
             levels.push(Level { tile, base, carried, n_new, comparators });
             base += n_wires;
             if tile == 1 {
@@ -125,9 +130,9 @@ impl RunningMedian {
     /// `out` has a multiple of [`RunningMedian::tile`] rows, `padded` has
     /// `out.len() + window - 1`.
     pub(super) fn run(&self, padded: &[Row], out: &mut [Row], work: &mut Work) {
-        work.wires.resize(self.n_work, [0; LANES]);
+        work.wires.resize(self.n_work, KeyRow([0; LANES]));
         work.padded.clear();
-        work.padded.extend(padded.iter().map(|row| row.map(key)));
+        work.padded.extend(padded.iter().map(|row| KeyRow(row.map(key))));
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx512f") {
@@ -188,23 +193,25 @@ impl RunningMedian {
                     for c in &level.comparators {
                         let a = here[c.low as usize];
                         let b = here[c.high as usize];
-                        here[c.low as usize] = std::array::from_fn(|lane| a[lane].min(b[lane]));
-                        here[c.high as usize] = std::array::from_fn(|lane| a[lane].max(b[lane]));
+                        here[c.low as usize] = KeyRow(std::array::from_fn(|lane| a.0[lane].min(b.0[lane])));
+                        here[c.high as usize] = KeyRow(std::array::from_fn(|lane| a.0[lane].max(b.0[lane])));
                     }
                 }
-                out[start + j] = wires[self.result].map(value_of);
+                out[start + j] = wires[self.result].0.map(value_of);
             }
         }
     }
 }
 
 /// Maps a float to an integer of the same order (that of `f32::total_cmp`).
+#[inline(always)]
 fn key(value: f32) -> i32 {
     let bits = value.to_bits() as i32;
     bits ^ ((bits >> 31) as u32 >> 1) as i32
 }
 
 /// The float of a key.
+#[inline(always)]
 fn value_of(key: i32) -> f32 {
     f32::from_bits((key ^ ((key >> 31) as u32 >> 1) as i32) as u32)
 }
@@ -266,6 +273,24 @@ fn prune(comparators: &mut Vec<Comparator>, kept: &[u32], n_wires: usize) {
     }
     needed.reverse();
     *comparators = needed;
+}
+
+/// Puts comparators that do not wait for each other side by side, so that the processor can overlap them.
+fn order_by_depth(comparators: &mut [Comparator], n_wires: usize) {
+    let mut depth = vec![0_u32; n_wires];
+    let depths: Vec<u32> = comparators
+        .iter()
+        .map(|c| {
+            let next = depth[c.low as usize].max(depth[c.high as usize]) + 1;
+            depth[c.low as usize] = next;
+            depth[c.high as usize] = next;
+            next
+        })
+        .collect();
+    let mut order: Vec<usize> = (0..comparators.len()).collect();
+    order.sort_by_key(|&i| depths[i]);
+    let sorted: Vec<Comparator> = order.into_iter().map(|i| comparators[i]).collect();
+    comparators.copy_from_slice(&sorted);
 }
 
 #[cfg(test)]

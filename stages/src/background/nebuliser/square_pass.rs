@@ -3,12 +3,15 @@
 //! The median works on tiles: the values of a tile and its surroundings get ranks once, and a set of ranks follows
 //! the window from pixel to pixel. Both statistics are those of the whole window, so tiles never change a result.
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 
-use super::algorithm::{NebuliseError, Watch};
+use crate::background::Watch;
+
+use super::algorithm::NebuliseError;
 use super::gaps::fill_line;
 use super::line_pass::WindowStatistic;
+use super::rank_set::{NO_RANK, RankSet};
 
 /// Rows and columns of a tile for small windows; large windows take larger tiles, or their halo would dominate.
 const MIN_TILE: usize = 96;
@@ -81,8 +84,10 @@ pub(super) fn filter_square(
             }
         }
         for (mut row, holes) in band.outer_iter_mut().zip(is_hole.outer_iter()) {
-            if let Some(row) = row.as_slice_mut() {
-                fill_line(row, |x| !holes[x], filter.exact_gaps);
+            if holes.iter().any(|&hole| hole) {
+                let mut line = row.to_vec();
+                fill_line(&mut line, |x| !holes[x], filter.exact_gaps);
+                row.assign(&ArrayView1::from(&line));
             }
         }
         if watch(band.nrows() as u64) { Ok(()) } else { Err(NebuliseError::Stopped) }
@@ -152,8 +157,10 @@ struct RankedTile<'a> {
     xs: [usize; 2],
     /// First row and column of the surroundings.
     origin: [usize; 2],
-    /// Rank of each pixel of the surroundings; `u32::MAX` for pixels that are left out.
-    ranks: Array2<u32>,
+    /// Rank of each pixel of the surroundings, row by row; [`NO_RANK`] for pixels that are left out.
+    ranks: Vec<u32>,
+    /// Columns of the surroundings.
+    width: usize,
     /// Values by rank.
     sorted: Vec<f32>,
     set: RankSet,
@@ -166,7 +173,7 @@ impl<'a> RankedTile<'a> {
         let rows = ys[0].saturating_sub(half)..(ys[1] + half).min(ny);
         let columns = xs[0].saturating_sub(half)..(xs[1] + half).min(nx);
         let mut order: Vec<(f32, u32)> = Vec::with_capacity(rows.len() * columns.len());
-        let mut ranks = Array2::from_elem((rows.len(), columns.len()), u32::MAX);
+        let mut ranks = vec![NO_RANK; rows.len() * columns.len()];
         let mut at = 0;
         for y in rows.clone() {
             for x in columns.clone() {
@@ -177,14 +184,12 @@ impl<'a> RankedTile<'a> {
             }
         }
         order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        if let Some(flat) = ranks.as_slice_mut() {
-            for (rank, &(_, at)) in order.iter().enumerate() {
-                flat[at as usize] = rank as u32;
-            }
+        for (rank, &(_, at)) in order.iter().enumerate() {
+            ranks[at as usize] = rank as u32;
         }
         let set = RankSet::new(order.len());
         let sorted = order.into_iter().map(|(v, _)| v).collect();
-        Self { filter, field, ys, xs, origin: [rows.start, columns.start], ranks, sorted, set }
+        Self { filter, field, ys, xs, origin: [rows.start, columns.start], ranks, width: columns.len(), sorted, set }
     }
 
     /// Goes through the tile like a plough, so that each step replaces one side of the window.
@@ -235,20 +240,22 @@ impl<'a> RankedTile<'a> {
 
     fn row(&mut self, y: usize, columns: std::ops::Range<usize>, enters: bool) {
         let [top, left] = self.origin;
-        for &rank in self.ranks.slice(ndarray::s![y - top, columns.start - left..columns.end - left]) {
+        let from = (y - top) * self.width;
+        for &rank in &self.ranks[from + columns.start - left..from + columns.end - left] {
             self.set.change(rank, enters);
         }
     }
 
     fn column(&mut self, x: usize, rows: std::ops::Range<usize>, enters: bool) {
         let [top, left] = self.origin;
-        for &rank in self.ranks.slice(ndarray::s![rows.start - top..rows.end - top, x - left]) {
+        let area = &self.ranks[(rows.start - top) * self.width..(rows.end - top) * self.width];
+        for &rank in area.iter().skip(x - left).step_by(self.width) {
             self.set.change(rank, enters);
         }
     }
 
     fn median(&self, y: usize, x: usize) -> Found {
-        let n = self.set.len;
+        let n = self.set.len();
         if n < self.filter.side / 4 {
             return sparse(self.filter, self.field.widened(y, x, self.filter.side));
         }
@@ -260,60 +267,6 @@ impl<'a> RankedTile<'a> {
             return Found::Value(low);
         }
         Found::Value(middle(low, self.sorted[self.set.select(n / 2)]))
-    }
-}
-
-/// A set of ranks with counts of words and of groups of words, to find its k-th member quickly.
-struct RankSet {
-    words: Vec<u64>,
-    /// Members per 8 words.
-    groups: Vec<u32>,
-    /// Members per 128 words.
-    blocks: Vec<u32>,
-    len: usize,
-}
-
-impl RankSet {
-    fn new(n: usize) -> Self {
-        let words = n.div_ceil(64).max(1);
-        Self { words: vec![0; words], groups: vec![0; words.div_ceil(8)], blocks: vec![0; words.div_ceil(128)], len: 0 }
-    }
-
-    fn change(&mut self, rank: u32, enters: bool) {
-        if rank == u32::MAX {
-            return;
-        }
-        let word = (rank / 64) as usize;
-        self.words[word] ^= 1 << (rank % 64);
-        let step = if enters { 1 } else { u32::MAX };
-        self.groups[word / 8] = self.groups[word / 8].wrapping_add(step);
-        self.blocks[word / 128] = self.blocks[word / 128].wrapping_add(step);
-        self.len = if enters { self.len + 1 } else { self.len - 1 };
-    }
-
-    /// The member with `k` members before it.
-    fn select(&self, k: usize) -> usize {
-        let mut k = k as u32;
-        let mut block = 0;
-        while k >= self.blocks[block] {
-            k -= self.blocks[block];
-            block += 1;
-        }
-        let mut group = block * 16;
-        while k >= self.groups[group] {
-            k -= self.groups[group];
-            group += 1;
-        }
-        let mut word = group * 8;
-        while k >= self.words[word].count_ones() {
-            k -= self.words[word].count_ones();
-            word += 1;
-        }
-        let mut bits = self.words[word];
-        for _ in 0..k {
-            bits &= bits - 1;
-        }
-        word * 64 + bits.trailing_zeros() as usize
     }
 }
 

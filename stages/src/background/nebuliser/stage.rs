@@ -1,8 +1,10 @@
 //! The nebuliser as a stage.
 
+use skyloom_data::Image;
 use skyloom_data::facets::ImageFacet;
-use skyloom_data::{Image, MaskBits};
 use skyloom_engine::{Context, Demand, Facets, FacetsOut, In, Out, Problems, Signature, Stage, StageError};
+
+use crate::background::bad_count::{NO_GOOD_PIXEL_HELP, describe_bad};
 
 use super::algorithm::{NebuliseError, lines_of_work, nebulise};
 use super::params::{Nebulise, Statistics};
@@ -76,10 +78,18 @@ impl Stage for Nebulise {
         // Input 6; bad pixels 1, flags 1; at the end background and result with their masks 12. While it iterates the
         // smoothed image and the median stand in the place of the results.
         let planes = n * 20;
-        // Per thread: lines, padded lines and filtered lines of 16 lanes, and a histogram.
-        let longest = height.max(width) + self.median_px;
         let threads = (height.max(width) / 16).clamp(1, 16);
-        let scratch = threads as u64 * (4 * longest as u64 * 64 + (1 << 20));
+        let per_thread = if self.twod {
+            // A tile with its surroundings: value, place, rank and sorted value.
+            let side = (self.median_px.max(96) + 2 * self.median_px).min(height.max(width)) as u64;
+            side * side * 16
+        } else {
+            // Sixteen lines four times over (as loaded, packed, as keys, filtered), and the wires of the network.
+            let longest = height.max(width) + self.median_px;
+            (4 * longest + 4 * self.median_px.min(longest)) as u64 * 64
+        };
+        // A histogram per thread too.
+        let scratch = threads as u64 * (per_thread + (1 << 20));
         Demand { peak_bytes: planes + scratch + (1 << 20), threads }
     }
 
@@ -128,11 +138,7 @@ fn explain(error: NebuliseError, image: &Image) -> StageError {
         NebuliseError::Stopped => StageError::cancelled(),
         NebuliseError::Empty | NebuliseError::Shape { .. } => StageError::data(message),
         NebuliseError::NoGoodPixel { .. } => {
-            let n_nan = image.pixels.iter().filter(|v| !v.is_finite()).count();
-            let bits = MaskBits::BAD | MaskBits::NO_DATA | MaskBits::SATURATED;
-            let n_masked = image.mask.as_ref().map_or(0, |m| m.iter().filter(|&&b| b & bits != 0).count());
-            StageError::data(format!("{message} ({n_nan} not finite, {n_masked} masked)"))
-                .with_help("check the confidence map and the HDU that the reader was given")
+            StageError::data(format!("{message} ({})", describe_bad(image))).with_help(NO_GOOD_PIXEL_HELP)
         }
         NebuliseError::OutsideHistogram { .. } => {
             StageError::data(message).with_help("set stats: exact, which takes values of any size")
