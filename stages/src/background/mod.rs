@@ -1,1 +1,9 @@
 //! Background estimation: nebuliser and mesh.
+
+mod bad_count;
+pub mod mesh;
+pub mod nebuliser;
+mod order_statistics;
+mod watch;
+
+pub use watch::Watch;
