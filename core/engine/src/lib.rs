@@ -8,6 +8,7 @@ mod digest;
 mod facet;
 mod graph;
 mod input_path;
+mod keys;
 mod ordered_sum;
 mod port;
 mod problem;
@@ -20,6 +21,10 @@ pub use digest::{Digest, DigestBuilder, FileDigests};
 pub use facet::{Facet, FacetValue, Facets, FacetsOut};
 pub use graph::{Graph, GraphTest, Keep, Node, Origin, ProductRef, ResolvedValue, Wire};
 pub use input_path::InputPath;
+pub use keys::{
+    Canonical, CanonicalError, Change, Ingredients, InputIngredient, Key, MalformedCanonical, Reason, Upstream,
+    action_key, diff_ingredients, recipe_key,
+};
 pub use ordered_sum::{SUM_CHUNK, ordered_sum};
 pub use port::{Arity, In, InputPort, Many, Opt, Out, OutputPort, Signature};
 pub use problem::{Place, Problems, StageProblem};
