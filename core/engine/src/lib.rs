@@ -14,6 +14,7 @@ mod port;
 mod problem;
 mod product;
 mod stage;
+mod store;
 
 pub use context::{CancelToken, Context, InputProducts, Progress, Services, Silence, StageSink};
 pub use diagnostic::Diagnostic;
@@ -30,6 +31,10 @@ pub use port::{Arity, In, InputPort, Many, Opt, Out, OutputPort, Signature};
 pub use problem::{Place, Problems, StageProblem};
 pub use product::{CodecError, Deliverable, Product, ProductKind, ProductType};
 pub use stage::{Demand, ErrorClass, Stage, StageError, StageRecord};
+pub use store::{
+    Artefact, DamageReport, Delivered, GcOptions, GcReport, LoadError, Record, Removed, RemovedKind, StatCache, Store,
+    StoreEntry, StoreError, Tenancy,
+};
 
 /// Re-exported for [`register_stage!`].
 pub use inventory;
