@@ -2,21 +2,30 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::error::StoreError;
 use super::layout::create_folder;
+use super::tenancy::TenancyInner;
 
 /// A file in the making. It is removed when dropped, unless it was put in place.
 #[derive(Debug)]
 pub(crate) struct TempFile {
     path: PathBuf,
     is_placed: bool,
+    /// The tenancy in whose folder the file lies: the folder vanishes with it.
+    _tenant: Option<Arc<TenancyInner>>,
 }
 
 impl TempFile {
     /// Takes charge of a path; nothing is created.
     pub(crate) fn at(path: PathBuf) -> Self {
-        Self { path, is_placed: false }
+        Self { path, is_placed: false, _tenant: None }
+    }
+
+    /// Takes charge of a path in a tenancy's folder.
+    pub(crate) fn of(tenant: Arc<TenancyInner>, path: PathBuf) -> Self {
+        Self { path, is_placed: false, _tenant: Some(tenant) }
     }
 
     pub(crate) fn path(&self) -> &Path {

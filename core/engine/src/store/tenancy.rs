@@ -78,13 +78,13 @@ impl TenancyInner {
     }
 
     /// A path for a file in the making; nothing is created but the folder, should somebody have deleted it.
-    pub(crate) fn temp(&self, extension: &str) -> Result<TempFile, StoreError> {
+    pub(crate) fn temp(self: &Arc<Self>, extension: &str) -> Result<TempFile, StoreError> {
         let n = self.next_number();
         if !self.tmp.is_dir() {
             create_folder(&self.tmp)?;
         }
         let name = if extension.is_empty() { n.to_string() } else { format!("{n}.{extension}") };
-        Ok(TempFile::at(self.tmp.join(name)))
+        Ok(TempFile::of(Arc::clone(self), self.tmp.join(name)))
     }
 
     /// Part of a file name that nobody else who shares the store uses.
