@@ -23,12 +23,22 @@ impl Digest {
     /// # Errors
     /// When the file cannot be opened or read.
     pub fn of_file(path: &Path) -> std::io::Result<Self> {
-        let mut file = std::fs::File::open(path)?;
+        Self::of_reader(&mut std::fs::File::open(path)?)
+    }
+
+    /// Digest of everything that a reader gives.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of_reader(reader: &mut dyn Read) -> std::io::Result<Self> {
         let mut hasher = blake3::Hasher::new();
         // Read, not mapped: a file that another process shortens while it is mapped would kill the process.
         let mut buffer = vec![0_u8; 1 << 20];
         loop {
-            let n = file.read(&mut buffer)?;
+            let n = match reader.read(&mut buffer) {
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+                other => other?,
+            };
             if n == 0 {
                 break;
             }

@@ -8,12 +8,14 @@ mod digest;
 mod facet;
 mod graph;
 mod input_path;
+mod keys;
 mod ordered_sum;
 mod port;
 mod problem;
 mod product;
 mod schedule;
 mod stage;
+mod store;
 
 pub use context::{CancelToken, Context, InputProducts, Progress, Services, Silence, StageSink};
 pub use diagnostic::Diagnostic;
@@ -21,12 +23,20 @@ pub use digest::{Digest, DigestBuilder, FileDigests};
 pub use facet::{Facet, FacetValue, Facets, FacetsOut};
 pub use graph::{Graph, GraphTest, Keep, Node, Origin, ProductRef, ResolvedValue, Wire};
 pub use input_path::InputPath;
+pub use keys::{
+    Canonical, CanonicalError, Change, Ingredients, InputIngredient, Key, MalformedCanonical, Reason, Upstream,
+    action_key, diff_ingredients, recipe_key,
+};
 pub use ordered_sum::{SUM_CHUNK, ordered_sum};
 pub use port::{Arity, In, InputPort, Many, Opt, Out, OutputPort, Signature};
 pub use problem::{Place, Problems, StageProblem};
 pub use product::{CodecError, Deliverable, Product, ProductKind, ProductType};
 pub use schedule::{Finish, Lookup, Phase, Scheduler, SchedulerNode, Task};
 pub use stage::{Demand, ErrorClass, Stage, StageError, StageRecord};
+pub use store::{
+    Artefact, DamageReport, Delivered, GcOptions, GcReport, LoadError, Record, Removed, RemovedKind, StatCache, Store,
+    StoreEntry, StoreError, Tenancy,
+};
 
 /// Re-exported for [`register_stage!`].
 pub use inventory;
