@@ -26,6 +26,8 @@ pub struct Graph {
     pub(crate) tests: Vec<GraphTest>,
     /// Graph files that were read (base, file, overlays), in order.
     pub(crate) sources: Vec<PathBuf>,
+    /// Index of a node by name.
+    by_name: IndexMap<String, usize>,
 }
 
 /// One node of a checked graph. Its name is its identity.
@@ -128,6 +130,22 @@ pub struct GraphTest {
 }
 
 impl Graph {
+    /// Puts checked parts together; only the loader does this.
+    pub(crate) fn new(
+        name: String,
+        doc: String,
+        file: PathBuf,
+        nodes: Vec<Node>,
+        structure: DiGraph<usize, ()>,
+        outputs: IndexMap<String, ProductRef>,
+        params: IndexMap<String, ResolvedValue>,
+        tests: Vec<GraphTest>,
+        sources: Vec<PathBuf>,
+    ) -> Self {
+        let by_name = nodes.iter().enumerate().map(|(i, node)| (node.name.clone(), i)).collect();
+        Self { name, doc, file, nodes, structure, outputs, params, tests, sources, by_name }
+    }
+
     /// Name of the graph.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -151,7 +169,7 @@ impl Graph {
     /// Index of a node by name.
     #[must_use]
     pub fn index_of(&self, name: &str) -> Option<usize> {
-        self.nodes.iter().position(|n| n.name == name)
+        self.by_name.get(name).copied()
     }
     /// The structure as a petgraph; weights are indices into [`Graph::nodes`].
     #[must_use]

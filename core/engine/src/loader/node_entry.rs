@@ -1,0 +1,126 @@
+//! The skeleton of one node.
+
+use indexmap::IndexMap;
+
+use super::document::{Entry, Named, first_of_each, join, read_entries, read_text, unknown_field};
+use super::finding::Findings;
+use super::source::{Place, Sources};
+use super::tree::{Kind, Tree};
+
+const FIELDS: [&str; 8] = ["kind", "params", "inputs", "when", "over", "keep", "label", "threads"];
+
+/// A node as written: its kind, or changes to a node of that name.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeEntry {
+    /// The node's name.
+    pub(crate) place: Place,
+    pub(crate) kind: Option<Named>,
+    /// Where `params` stands, for problems with what is missing there.
+    pub(crate) params_place: Option<Place>,
+    pub(crate) params: IndexMap<String, Entry>,
+    pub(crate) inputs: IndexMap<String, Entry>,
+    pub(crate) when: Option<Tree>,
+    pub(crate) over: Option<IndexMap<String, Entry>>,
+    pub(crate) keep: Option<Tree>,
+    pub(crate) label: Option<Tree>,
+    pub(crate) threads: Option<Tree>,
+    /// Parameters of single elements of an expanded node, from `--set mags[Y].radius=..`.
+    pub(crate) of_element: Vec<(String, String, Entry)>,
+    /// Something of the skeleton is wrong: what follows from it is not reported.
+    pub(crate) is_broken: bool,
+}
+
+/// Reads the skeleton of a node.
+pub(crate) fn read_node(
+    name: &str,
+    entry: &Entry,
+    subject: &str,
+    sources: &Sources,
+    findings: &mut Findings,
+) -> NodeEntry {
+    let mut node = NodeEntry {
+        place: entry.place,
+        kind: None,
+        params_place: None,
+        params: IndexMap::new(),
+        inputs: IndexMap::new(),
+        when: None,
+        over: None,
+        keep: None,
+        label: None,
+        threads: None,
+        of_element: Vec::new(),
+        is_broken: false,
+    };
+    let subject = join(subject, name);
+    let is_name = |c: char| c == '_' || c == '-' || c.is_alphanumeric();
+    if name.is_empty() || !name.chars().all(is_name) {
+        let expected = "a name of letters, digits, _ and -";
+        findings.report("bad-name", entry.place, &subject, format!("{name:?}"), expected);
+    }
+    let Some(fields) = entry.value.fields() else {
+        let expected = "(kind: \"..\", params: (..), inputs: {..})";
+        findings.report("wrong-type", entry.value.place, &subject, entry.value.shape(), expected);
+        node.is_broken = true;
+        return node;
+    };
+    for (field, place, value) in first_of_each(fields) {
+        let path = join(&subject, field);
+        let before = findings.len();
+        match field {
+            "kind" => {
+                node.kind = read_text(value, &path, findings).map(|name| Named { name, place: value.place });
+                node.is_broken |= node.kind.is_none();
+            }
+            "params" => {
+                node.params_place = Some(value.place);
+                node.params = read_params(value, &path, findings);
+                node.is_broken |= findings.len() > before;
+            }
+            "inputs" => {
+                node.inputs = read_entries(value, &path, sources, findings);
+                node.is_broken |= findings.len() > before;
+            }
+            "over" => {
+                node.over = Some(read_entries(value, &path, sources, findings));
+                node.is_broken |= findings.len() > before;
+            }
+            "when" => node.when = Some(value.clone()),
+            "keep" => node.keep = Some(value.clone()),
+            "label" => node.label = Some(value.clone()),
+            "threads" => node.threads = Some(value.clone()),
+            _ => unknown_field(field, place, &path, &FIELDS, findings),
+        }
+    }
+    node
+}
+
+fn read_params(tree: &Tree, subject: &str, findings: &mut Findings) -> IndexMap<String, Entry> {
+    let is_named = matches!(tree.kind, Kind::Struct { name: Some(_), .. } | Kind::Tuple { name: Some(_), .. });
+    let Some(fields) = tree.fields().filter(|_| !is_named) else {
+        let shape = if is_named { "a struct with a name" } else { tree.shape() };
+        findings.report("wrong-type", tree.place, subject, shape, "the parameters, (name: value, ..)");
+        return IndexMap::new();
+    };
+    first_of_each(fields)
+        .into_iter()
+        .map(|(name, place, value)| (name.to_owned(), Entry { place, value: value.clone() }))
+        .collect()
+}
+
+impl NodeEntry {
+    /// Applies a patch: an entry of the same name without a `kind`.
+    pub(crate) fn patch(&mut self, patch: Self) {
+        if patch.params_place.is_some() && self.params_place.is_none() {
+            self.params_place = patch.params_place;
+        }
+        self.params.extend(patch.params);
+        self.inputs.extend(patch.inputs);
+        self.when = patch.when.or_else(|| self.when.take());
+        self.over = patch.over.or_else(|| self.over.take());
+        self.keep = patch.keep.or_else(|| self.keep.take());
+        self.label = patch.label.or_else(|| self.label.take());
+        self.threads = patch.threads.or_else(|| self.threads.take());
+        self.is_broken |= patch.is_broken;
+    }
+}
