@@ -347,3 +347,13 @@ fn a_binary_table_of_many_types_is_read() {
     assert_eq!(batch.schema().field(0).metadata().get("unit").map(String::as_str), Some("pixel"));
     assert!(read_bintable(&fixture("float32.fits"), None).is_err());
 }
+
+#[test]
+fn the_frame_that_is_shipped_is_read() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/data/frame-r-002583-2-0136.fits.gz");
+    let loaded = read_image(&path, &ReadOptions::default()).expect("it reads");
+    assert_eq!((loaded.header.width, loaded.header.height, loaded.header.hdu), (2048, 1489, 0));
+    assert_eq!((loaded.n_no_data, loaded.image.mask), (0, None));
+    assert_eq!(loaded.header.header.text("BUNIT"), Some("nanomaggy"));
+    assert_eq!(loaded.header.header.float("EXPTIME"), Some(53.907456));
+}

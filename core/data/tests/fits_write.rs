@@ -200,7 +200,7 @@ fn mask_names_fit_the_bits() {
     let bytes = image_to_fits_bytes(&full_image(), true).expect("it can be written");
     let text = String::from_utf8_lossy(&bytes);
     for (name, value) in MaskBits::NAMES {
-        let at = text.find(&format!("MP_{name} ")).unwrap_or_else(|| panic!("{name}"));
+        let at = text.find(&format!("MP_{name}")).unwrap_or_else(|| panic!("{name}"));
         let number: u32 =
             text[at..at + 60].split(['=', '/']).nth(1).expect("a value").trim().parse().expect("a number");
         assert_eq!(1_u16 << number, value, "{name}");

@@ -152,7 +152,7 @@ pub fn carried_elsewhere(key: &str) -> Option<&'static str> {
             | "EXTNAME"
             | "EXTVER"
             | "EXTLEVEL"
-            | "LONGSTRN"
+            | super::writer::LONG_STRINGS_KEY
             | super::product::KEPT_KEY
     ) || numbered("NAXIS")
         || key.starts_with("MP_");
