@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arrow::array::{BooleanArray, StringArray};
 use ndarray::Array2;
 use skyloom_data::fits::{
-    bintable_bytes, image_to_fits_bytes, read_bintable, read_product, write_bintable, write_product,
+    ReadOptions, bintable_bytes, image_to_fits_bytes, read_bintable, read_image, read_product, write_bintable,
+    write_product,
 };
 use skyloom_data::{Card, CardValue, Image, ImageMeta, Mask, MaskBits, Table, TableBuilder};
 
@@ -205,4 +206,13 @@ fn mask_names_fit_the_bits() {
             text[at..at + 60].split(['=', '/']).nth(1).expect("a value").trim().parse().expect("a number");
         assert_eq!(1_u16 << number, value, "{name}");
     }
+}
+
+#[test]
+fn world_coordinates_survive_the_file() {
+    let frame = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/data/frame-r-002583-2-0136.fits.gz");
+    let image = read_image(&frame, &ReadOptions::default()).expect("it reads").image;
+    let (back, bytes) = round_trip(&image);
+    assert_same(&image, &back);
+    assert_eq!(round_trip(&back).1, bytes);
 }
