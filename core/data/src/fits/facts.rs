@@ -152,31 +152,32 @@ pub fn carried_elsewhere(key: &str) -> Option<&'static str> {
             | "EXTNAME"
             | "EXTVER"
             | "EXTLEVEL"
-            | "LONGSTRN"
+            | super::writer::LONG_STRINGS_KEY
             | super::product::KEPT_KEY
     ) || numbered("NAXIS")
         || key.starts_with("MP_");
     if is_layout {
         return Some("it describes the layout of the file");
     }
-    let is_wcs =
-        matches!(
-            key.as_str(),
-            "WCSAXES"
-                | "RADESYS"
-                | "RADECSYS"
-                | "EQUINOX"
-                | "EPOCH"
-                | "LONPOLE"
-                | "LATPOLE"
-                | "A_ORDER"
-                | "B_ORDER"
-                | "AP_ORDER"
-                | "BP_ORDER"
-                | "A_DMAX"
-                | "B_DMAX"
-        ) || ["CTYPE", "CRVAL", "CRPIX", "CDELT", "CROTA", "CUNIT", "CD", "PC", "PV", "A_", "B_", "AP_", "BP_"]
-            .iter()
-            .any(|stem| numbered(stem));
+    let is_wcs = matches!(
+        key.as_str(),
+        "WCSAXES"
+            | "RADESYS"
+            | "RADECSYS"
+            | "EQUINOX"
+            | "EPOCH"
+            | "LONPOLE"
+            | "LATPOLE"
+            | "A_ORDER"
+            | "B_ORDER"
+            | "AP_ORDER"
+            | "BP_ORDER"
+            | "A_DMAX"
+            | "B_DMAX"
+    ) || [
+        "CTYPE", "CRVAL", "CRPIX", "CDELT", "CROTA", "CUNIT", "CD", "PC", "PV", "PROJP", "A_", "B_", "AP_", "BP_",
+    ]
+    .iter()
+    .any(|stem| numbered(stem));
     is_wcs.then_some("it is carried as the world coordinate system")
 }

@@ -16,7 +16,7 @@ use super::decode::Encoding;
 use super::error::{FitsError, FitsErrorKind};
 use super::hdu::{Hdu, HduKind, scan};
 use super::source::Source;
-use super::writer::{HeaderRecords, write_numbers};
+use super::writer::{HeaderRecords, LONG_STRINGS_KEY, write_numbers};
 use crate::header::{CardValue, Header};
 use crate::image::{Image, ImageMeta};
 use crate::mask::{Mask, MaskBits};
@@ -214,7 +214,10 @@ fn read_chunks<T>(
 
 fn split_kept(header: &Header) -> (Header, Vec<crate::header::Card>) {
     match header.cards.iter().position(|c| c.key == KEPT_KEY) {
-        Some(at) => (Header { cards: header.cards[..at].to_vec() }, header.cards[at + 1..].to_vec()),
+        Some(at) => {
+            let kept = header.cards[at + 1..].iter().filter(|c| c.key != LONG_STRINGS_KEY);
+            (Header { cards: header.cards[..at].to_vec() }, kept.cloned().collect())
+        }
         None => (header.clone(), Vec::new()),
     }
 }

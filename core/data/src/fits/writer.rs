@@ -3,12 +3,16 @@
 use std::io::{self, Write};
 
 use super::card_format::push_card;
+use super::card_parse::CARD_LEN;
 use super::error::FitsError;
 use super::hdu::BLOCK;
 use crate::header::{Card, CardValue};
 
 /// Bytes that are encoded at a time.
 const CHUNK: usize = 1 << 16;
+
+/// Keyword of the card that announces continued strings.
+pub(super) const LONG_STRINGS_KEY: &str = "LONGSTRN";
 
 /// The records of one header, in the order in which they are added.
 #[derive(Debug, Default)]
@@ -27,7 +31,15 @@ impl HeaderRecords {
         if !self.keys.insert(card.key.clone()) {
             return Err(FitsError::unwritable(format!("the keyword {:?} twice", card.key), "each keyword once"));
         }
-        push_card(&mut self.bytes, card)
+        let start = self.bytes.len();
+        push_card(&mut self.bytes, card)?;
+        // The standard no longer asks for this card, older checkers do.
+        if self.bytes.len() > start + CARD_LEN && !self.keys.contains(LONG_STRINGS_KEY) {
+            let record = self.bytes.split_off(start);
+            self.text(LONG_STRINGS_KEY, "OGIP 1.0", "strings may be continued")?;
+            self.bytes.extend(record);
+        }
+        Ok(())
     }
 
     pub(super) fn add(&mut self, key: &str, value: CardValue, comment: &str) -> Result<(), FitsError> {
