@@ -26,6 +26,10 @@ pub(super) struct Core {
     pub n_saturated: usize,
     /// Pixels far below zero: saturated pixels that the survey blanked.
     pub n_dips: usize,
+    /// Brightest pixel.
+    pub peak: f64,
+    /// Largest drop from a core pixel to one of its four neighbours.
+    pub drop: f64,
 }
 
 /// All cores of an image, and which core a pixel belongs to.
@@ -82,7 +86,12 @@ impl Cores {
                 match kind(image, noise, level, x, run.y) {
                     Kind::Saturated => core.n_saturated += 1,
                     Kind::Dip => core.n_dips += 1,
-                    Kind::Bright => has_peak[n] = true,
+                    Kind::Bright => {
+                        has_peak[n] = true;
+                        let value = f64::from(image.pixels[[run.y, x]]);
+                        core.peak = core.peak.max(value);
+                        core.drop = core.drop.max(value - lowest_neighbour(image, x, run.y));
+                    }
                     Kind::Sky => {}
                 }
             }
@@ -119,6 +128,22 @@ impl Cores {
         }
         None
     }
+}
+
+/// The faintest of the four neighbours of a pixel, but not below zero; undefined and masked ones do not count.
+fn lowest_neighbour(image: &Image, x: usize, y: usize) -> f64 {
+    let bits = MaskBits::BAD | MaskBits::NO_DATA | MaskBits::SATURATED;
+    let neighbours = [
+        x.checked_sub(1).map(|left| (left, y)),
+        y.checked_sub(1).map(|up| (x, up)),
+        (x + 1 < image.width()).then_some((x + 1, y)),
+        (y + 1 < image.height()).then_some((x, y + 1)),
+    ];
+    neighbours
+        .into_iter()
+        .flatten()
+        .filter(|&(nx, ny)| image.is_good(nx, ny, bits))
+        .fold(f64::INFINITY, |low, (nx, ny)| low.min(f64::from(image.pixels[[ny, nx]]).max(0.0)))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,6 +11,16 @@ use crate::psf::{
     Bounds, Fit, FitOptions, FitPixel, PositionGrid, Profile, fit, misfit, n_params, params_from_shape,
 };
 
+/// Relative change of chi2 that ends a fit. For the 30 to 1000 pixels of a star it is far below the change of 1 that means
+/// one standard error.
+const FIT_TOLERANCE: f64 = 1e-6;
+
+/// Detections with these flags are no stars beside the one that is fitted.
+const NO_LIGHT_OF_ITS_OWN: i64 = StarFlags::MERGED | StarFlags::OUTSIDE | StarFlags::DUPLICATE;
+
+/// Pixels that an annulus needs for its median to mean anything.
+const MIN_ANNULUS_PIXELS: usize = 12;
+
 /// Everything that a fit may look at.
 pub(super) struct Scene<'a> {
     pub noise: &'a Array2<f32>,
@@ -60,7 +70,7 @@ impl Scene<'_> {
         let task = &self.tasks[i];
         let mut list = Vec::new();
         self.grid.visit_within(task.x, task.y, task.fit_radius + self.params.min_radius_px, |j, _| {
-            if j > i && self.tasks[j].flags & (StarFlags::MERGED | StarFlags::OUTSIDE) == 0 {
+            if j > i && self.tasks[j].flags & NO_LIGHT_OF_ITS_OWN == 0 {
                 list.push(j);
             }
             true
@@ -89,6 +99,25 @@ impl Scene<'_> {
             }
         }
         crate::psf::median(&values)
+    }
+
+    /// Light that the star stands on: the median of the annulus around its disc, not below zero.
+    ///
+    /// It keeps the smooth light of a cluster out of the stars in it. A negative median is the hole of an earlier
+    /// star: filling it would add light to this one.
+    fn pedestal(&self, task: &Task) -> f64 {
+        let outer = task.fit_radius + self.params.annulus_px;
+        let (rows, columns) = square(task, outer, self.residual.dim());
+        let mut values = Vec::new();
+        for y in rows {
+            for x in columns.clone() {
+                let distance = libm::hypot(x as f64 - task.x, y as f64 - task.y);
+                if distance > task.fit_radius && distance <= outer && self.is_usable(y, x) {
+                    values.push(f64::from(self.residual[[y, x]]));
+                }
+            }
+        }
+        if values.len() < MIN_ANNULUS_PIXELS { 0.0 } else { crate::psf::median(&values).max(0.0) }
     }
 
     /// Core pixels of a bright or saturated star, in raster order.
@@ -141,11 +170,8 @@ impl Scene<'_> {
     fn best_fit(&self, task: &Task, pixels: &[FitPixel], is_wing: bool) -> Option<(StarModel, Fit)> {
         let model = self.psf.model;
         let cell = self.psf.cell_at(task.x, task.y);
-        let (sd, centre) = if is_wing {
-            (self.params.wing_scatter_sigma, self.params.wing_centre_px)
-        } else {
-            (self.params.scatter_sigma, self.params.centre_px)
-        };
+        let wing_sd = self.params.wing_scatter_sigma;
+        let centre = if is_wing { self.params.wing_centre_px } else { self.params.centre_px };
         let unit = Profile::new(model, &params_from_shape(model, &cell.median, 1.0, task.x, task.y));
         // The best amplitude for the average shape is linear.
         let (top, bottom) = pixels.iter().fold((0.0, 0.0), |(t, b), p| {
@@ -154,7 +180,7 @@ impl Scene<'_> {
         });
         let amplitude = if top > 0.0 { top / bottom } else { task.profile.peak() };
         let start = params_from_shape(model, &cell.median, amplitude, task.x, task.y);
-        let options = FitOptions { max_iterations: self.params.max_iterations, ..FitOptions::default() };
+        let options = FitOptions { max_iterations: self.params.max_iterations, tolerance: FIT_TOLERANCE };
 
         let names = model.shape_names();
         let mut tailored = Bounds::natural(model);
@@ -166,7 +192,9 @@ impl Scene<'_> {
         }
         for (k, name) in names.iter().enumerate() {
             let i = k + 3;
-            let reach = sd * cell.scatter[k];
+            // Wings alone leave amplitude and width undetermined together: the width stays near the cell's, the slope is free.
+            let is_slope = *name == "alpha" || name.starts_with("sigma");
+            let reach = cell.scatter[k] * if is_wing && is_slope { wing_sd } else { self.params.scatter_sigma };
             if *name == "ratio_g" {
                 // The Gaussian's amplitude is bounded below only: a ratio has no fixed place in the parameters.
                 tailored.lower[i] = 0.0;
@@ -227,6 +255,11 @@ impl Scene<'_> {
             self.blank(&mut removal, core, is_saturated);
             return removal;
         }
+        // The wings of a bright star fill any annulus around it: there is no level to be seen there.
+        let pedestal = if is_wing { 0.0 } else { self.pedestal(task) };
+        for pixel in &mut pixels {
+            pixel.value -= pedestal;
+        }
         let Some((kind, result)) = self.best_fit(task, &pixels, is_wing) else {
             removal.record.flags |= StarFlags::NOT_CONVERGED;
             self.blank(&mut removal, core, is_saturated);
@@ -244,7 +277,8 @@ impl Scene<'_> {
         record.misfit = misfit(&pixels, result.chi2);
         // Misfit of noise is not a sign of anything: ask for five times the scatter of chi2 first.
         let n = pixels.len() as f64;
-        if record.misfit > self.params.max_misfit && result.chi2 - n > 5.0 * (2.0 * n).sqrt() {
+        let limit = if is_wing { self.params.max_wing_misfit } else { self.params.max_misfit };
+        if !task.is_certain && record.misfit > limit && result.chi2 - n > 5.0 * (2.0 * n).sqrt() {
             record.flags |= StarFlags::EXTENDED;
             return removal;
         }
