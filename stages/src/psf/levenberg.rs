@@ -152,8 +152,8 @@ fn normal_equations(model: PsfModel, pixels: &[FitPixel], p: &Params) -> Normal 
         for i in 0..n {
             let weighted = pixel.weight * slope[i];
             normal.gradient[i] += weighted * residual;
-            for j in 0..=i {
-                normal.matrix[i][j] += weighted * slope[j];
+            for (entry, other) in normal.matrix[i][..=i].iter_mut().zip(&slope) {
+                *entry += weighted * other;
             }
         }
     }
@@ -186,12 +186,15 @@ fn damped_block(matrix: &Matrix, free: &[usize], damping: f64) -> Matrix {
 }
 
 /// Collects into `list` the parameters that may move; returns how many.
-fn free_parameters(n: usize, p: &Params, gradient: &Params, bounds: &Bounds, list: &mut [usize; MAX_PARAMS]) -> usize {
+///
+/// A parameter without any effect is left out, or the system is singular: the angle at equal widths, the shape at amplitude 0.
+fn free_parameters(n: usize, p: &Params, normal: &Normal, bounds: &Bounds, list: &mut [usize; MAX_PARAMS]) -> usize {
+    let gradient = &normal.gradient;
     let mut count = 0;
     for i in 0..n {
         let is_fixed = bounds.lower[i] >= bounds.upper[i];
         let is_held = (p[i] <= bounds.lower[i] && gradient[i] > 0.0) || (p[i] >= bounds.upper[i] && gradient[i] < 0.0);
-        if !is_fixed && !is_held {
+        if !is_fixed && !is_held && normal.matrix[i][i] > 0.0 {
             list[count] = i;
             count += 1;
         }
@@ -232,7 +235,7 @@ pub fn fit(model: PsfModel, pixels: &[FitPixel], start: &Params, bounds: &Bounds
     let mut damping = 1e-3;
     let mut small_gains = 0;
     while result.iterations < options.max_iterations {
-        let m = free_parameters(n, &p, &normal.gradient, bounds, &mut free);
+        let m = free_parameters(n, &p, &normal, bounds, &mut free);
         // The cosine between residual and each free column: zero at a minimum, whatever the units.
         let steepest = free[..m].iter().fold(0.0_f64, |worst, &i| {
             let norm = (normal.matrix[i][i] * normal.chi2).sqrt();
@@ -334,7 +337,8 @@ fn finish(result: &mut Fit, normal: &Normal, bounds: &Bounds) {
     let mut m = 0;
     for i in 0..n {
         // A parameter on its bound has no error: the fit did not choose its value.
-        if result.params[i] > bounds.lower[i] && result.params[i] < bounds.upper[i] {
+        let is_inside = result.params[i] > bounds.lower[i] && result.params[i] < bounds.upper[i];
+        if is_inside && normal.matrix[i][i] > 0.0 {
             free[m] = i;
             m += 1;
         }

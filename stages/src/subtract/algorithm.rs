@@ -97,8 +97,7 @@ pub fn subtract_stars(
                 psf,
                 params,
             };
-            let removals: Option<Vec<Removal>> =
-                chunk.par_iter().map(|&i| tick().then(|| scene.remove(i))).collect();
+            let removals: Option<Vec<Removal>> = chunk.par_iter().map(|&i| tick().then(|| scene.remove(i))).collect();
             for (removal, &i) in removals.ok_or(SubtractError::Stopped)?.into_iter().zip(chunk) {
                 for (y, x, value) in removal.pixels {
                     residual[[y, x]] = value;

@@ -36,6 +36,8 @@ pub(super) struct Core {
 #[derive(Debug, Default)]
 pub(super) struct Cores {
     pub list: Vec<Core>,
+    /// The mask marks saturated pixels: the shape of a core need not be asked.
+    pub is_saturation_known: bool,
     /// Runs of all cores with their core, sorted by row and column.
     index: Vec<(Run, usize)>,
 }
@@ -109,7 +111,8 @@ impl Cores {
             }
         }
         index.sort_unstable_by_key(|(r, _)| (r.y, r.x0));
-        Self { list, index }
+        let is_saturation_known = list.iter().any(|core| core.n_saturated > 0);
+        Self { list, is_saturation_known, index }
     }
 
     /// The core at a pixel, or at one of its eight neighbours.
@@ -160,7 +163,8 @@ fn kind(image: &Image, noise: &Image, level: f64, x: usize, y: usize) -> Kind {
         return Kind::Saturated;
     }
     let (value, sigma) = (f64::from(image.pixels[[y, x]]), f64::from(noise.pixels[[y, x]]));
-    if bits & (MaskBits::BAD | MaskBits::NO_DATA) != 0 || !(sigma > 0.0) {
+    let has_noise = sigma > 0.0;
+    if bits & (MaskBits::BAD | MaskBits::NO_DATA) != 0 || !has_noise {
         Kind::Sky
     } else if value > level * sigma {
         Kind::Bright

@@ -7,9 +7,7 @@ use super::cores::Cores;
 use super::params::SubtractStars;
 use super::record::{StarClass, StarFlags, StarModel, StarRecord};
 use super::task::{Task, UNUSABLE};
-use crate::psf::{
-    Bounds, Fit, FitOptions, FitPixel, PositionGrid, Profile, fit, misfit, n_params, params_from_shape,
-};
+use crate::psf::{Bounds, Fit, FitOptions, FitPixel, PositionGrid, Profile, fit, misfit, n_params, params_from_shape};
 
 /// Relative change of chi2 that ends a fit. For the 30 to 1000 pixels of a star it is far below the change of 1 that means
 /// one standard error.
@@ -144,7 +142,13 @@ impl Scene<'_> {
 
     /// The pixels of a disc that this star owns, without the listed ones. With `below_core`, pixels above the core level
     /// stay out too: they belong to something else that is bright.
-    fn fit_pixels(&self, task: &Task, rivals: &[Profile], without: &[(usize, usize)], below_core: bool) -> Vec<FitPixel> {
+    fn fit_pixels(
+        &self,
+        task: &Task,
+        rivals: &[Profile],
+        without: &[(usize, usize)],
+        below_core: bool,
+    ) -> Vec<FitPixel> {
         let (rows, columns) = square(task, task.fit_radius, self.residual.dim());
         let mut list = Vec::new();
         for y in rows {
@@ -233,8 +237,9 @@ impl Scene<'_> {
         }
         let is_saturated = task.class == StarClass::Saturated;
         let rivals = self.rivals(i);
-        // NaN: nothing usable there, perhaps the core of an earlier star.
-        if !is_saturated && !(self.level_at(task) >= self.params.skip_sigma * task.sigma) {
+        // False also for NaN: nothing usable there, perhaps the core of an earlier star.
+        let is_there = self.level_at(task) >= self.params.skip_sigma * task.sigma;
+        if !is_saturated && !is_there {
             removal.record.flags |= StarFlags::REMOVED_BEFORE;
             return removal;
         }
@@ -275,10 +280,10 @@ impl Scene<'_> {
         record.chi2 = result.chi2;
         record.iterations = result.iterations;
         record.misfit = misfit(&pixels, result.chi2);
-        // Misfit of noise is not a sign of anything: ask for five times the scatter of chi2 first.
+        // Misfit of noise is not a sign of anything: ask for three times the scatter of chi2 first.
         let n = pixels.len() as f64;
         let limit = if is_wing { self.params.max_wing_misfit } else { self.params.max_misfit };
-        if !task.is_certain && record.misfit > limit && result.chi2 - n > 5.0 * (2.0 * n).sqrt() {
+        if !task.is_certain && record.misfit > limit && result.chi2 - n > 3.0 * (2.0 * n).sqrt() {
             record.flags |= StarFlags::EXTENDED;
             return removal;
         }
@@ -324,9 +329,8 @@ impl Scene<'_> {
         let mut all: Vec<(usize, usize)> = list
             .iter()
             .flat_map(|&(y, x)| {
-                (y.saturating_sub(grow)..(y + grow + 1).min(height)).flat_map(move |ny| {
-                    (x.saturating_sub(grow)..(x + grow + 1).min(width)).map(move |nx| (ny, nx))
-                })
+                (y.saturating_sub(grow)..(y + grow + 1).min(height))
+                    .flat_map(move |ny| (x.saturating_sub(grow)..(x + grow + 1).min(width)).map(move |nx| (ny, nx)))
             })
             .collect();
         all.sort_unstable();

@@ -63,6 +63,9 @@ pub struct SubtractStars {
     #[schemars(range(min = 0, max = 10), extend("x-unit" = "px"))]
     pub core_grow_px: usize,
     /// A connected core this many times larger than the PSF of its detections explains is flat: the star is saturated.
+    ///
+    /// Asked only in an image whose mask marks no saturated pixel. Large values switch the test off: a compact cluster that is
+    /// resolved into stars can have a flat core too, and would lose it.
     #[serde(default = "default_flat_core_ratio")]
     #[schemars(range(min = 1.0))]
     pub flat_core_ratio: f64,
@@ -220,7 +223,11 @@ impl SubtractStars {
         problems.require_range("centre_px", self.centre_px, 0.0, 100.0);
         problems.require_range("wing_centre_px", self.wing_centre_px, 0.0, 100.0);
         if self.min_wing_pixels < 8 {
-            problems.param("min_wing_pixels", self.min_wing_pixels, "at least 8, one more than a Moffat has parameters");
+            problems.param(
+                "min_wing_pixels",
+                self.min_wing_pixels,
+                "at least 8, one more than a Moffat has parameters",
+            );
         }
         problems.require_range("core_grow_px", self.core_grow_px as f64, 0.0, 10.0);
         problems.require_range("flat_core_ratio", self.flat_core_ratio, 1.0, 1e6);

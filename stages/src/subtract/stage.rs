@@ -2,9 +2,7 @@
 
 use skyloom_data::facets::{ColumnKind, ImageFacet, TableFacet};
 use skyloom_data::{Image, PsfField, Table, TableBuilder};
-use skyloom_engine::{
-    Context, Demand, ErrorClass, Facets, FacetsOut, In, Out, Problems, Signature, Stage, StageError,
-};
+use skyloom_engine::{Context, Demand, ErrorClass, Facets, FacetsOut, In, Out, Problems, Signature, Stage, StageError};
 
 use super::algorithm::{Schedule, SubtractError, subtract_stars};
 use super::params::SubtractStars;
@@ -21,7 +19,8 @@ impl SubtractStars {
     /// The PSF over the image.
     pub const PSF: In<PsfField> = In::new("psf", "PSF field of the image");
     /// What is left.
-    pub const RESIDUAL: Out<Image> = Out::new("image", "residual image; blanked cores are 0 and have the mask bit CORE");
+    pub const RESIDUAL: Out<Image> =
+        Out::new("image", "residual image; blanked cores are 0 and have the mask bit CORE");
     /// What happened to each star.
     pub const RECORDS: Out<Table> = Out::new("stars", "one row per star: fitted position, flux, model, flags");
 }
@@ -178,7 +177,11 @@ fn record_table(image: &Image, records: &[StarRecord], sharpness: Vec<f64>) -> R
         )
         .text("class", "saturated, bright, faint", records.iter().map(|r| r.class.name().to_owned()).collect())
         .text("model", "tailored, average, none", records.iter().map(|r| r.model.name().to_owned()).collect())
-        .bool("is_subtracted", "whether a model was subtracted", records.iter().map(|r| r.model != StarModel::None).collect())
+        .bool(
+            "is_subtracted",
+            "whether a model was subtracted",
+            records.iter().map(|r| r.model != StarModel::None).collect(),
+        )
         .build()
         .map_err(|e| StageError::new(ErrorClass::Panic, e))
 }

@@ -65,8 +65,7 @@ pub(super) fn prepare(
     detections: &[Candidate],
     params: &SubtractStars,
 ) -> Vec<Task> {
-    let mut tasks: Vec<Task> =
-        detections.iter().map(|star| single(image, noise, psf, star, params)).collect();
+    let mut tasks: Vec<Task> = detections.iter().map(|star| single(image, noise, psf, star, params)).collect();
     let mut members: Vec<Vec<usize>> = vec![Vec::new(); cores.list.len()];
     for (i, task) in tasks.iter().enumerate() {
         if task.flags & StarFlags::OUTSIDE == 0
@@ -100,9 +99,7 @@ fn flag_duplicates(tasks: &mut [Task]) {
     let grid = PositionGrid::new(tasks.iter().map(|t| (t.x, t.y)), 16.0);
     for i in 0..tasks.len() {
         let task = &tasks[i];
-        if task.flags == 0
-            && grid.any_within(task.x, task.y, DUPLICATE_PX, |j| j < i && tasks[j].flags == 0)
-        {
+        if task.flags == 0 && grid.any_within(task.x, task.y, DUPLICATE_PX, |j| j < i && tasks[j].flags == 0) {
             tasks[i].flags |= StarFlags::DUPLICATE;
         }
     }
@@ -113,16 +110,17 @@ fn single(image: &Image, noise: &Image, psf: &PsfField, star: &Candidate, params
     let is_inside = x > -0.5 && y > -0.5 && x < image.width() as f64 - 0.5 && y < image.height() as f64 - 0.5;
     let sigma = if is_inside { f64::from(noise.pixels[[y.round() as usize, x.round() as usize]]) } else { f64::NAN };
     let peak = if is_inside { peak_near(image, x, y) } else { f64::NAN };
+    let has_light = peak > 0.0;
     let mut flags = 0;
     if !(is_inside && sigma > 0.0 && sigma.is_finite()) {
         flags |= StarFlags::OUTSIDE;
-    } else if !(peak > 0.0) {
+    } else if !has_light {
         flags |= StarFlags::REMOVED_BEFORE;
     }
     if star.sharpness < params.min_sharpness || star.sharpness > params.max_sharpness {
         flags |= StarFlags::SHARPNESS;
     }
-    let peak = if peak > 0.0 { peak } else { 0.0 };
+    let peak = if has_light { peak } else { 0.0 };
     let profile = expected(psf, x, y, peak);
     let class = if peak > params.core_level_sigma * sigma { StarClass::Bright } else { StarClass::Faint };
     let mut task = Task {
@@ -195,8 +193,10 @@ fn merge_saturated(
         .filter(|(x, y)| reaches.iter().any(|(tx, ty, radius)| libm::hypot(x - tx, y - ty) <= *radius))
         .count();
     let is_certain = core.n_saturated > 0 || core.n_dips > 0;
-    let is_flat = core.area >= MIN_CORE_AREA && core.area as f64 > params.flat_core_ratio * explained as f64;
-    if !(is_flat || (is_certain && first.is_some())) {
+    let is_flat = !cores.is_saturation_known
+        && core.area >= MIN_CORE_AREA
+        && core.area as f64 > params.flat_core_ratio * explained as f64;
+    if !(is_flat || (is_certain && (first.is_some() || core.area >= MIN_CORE_AREA))) {
         return;
     }
     // A saturated star has the edge of a point source; the bright middle of a cluster or galaxy fades slowly.
