@@ -7,9 +7,9 @@ use super::fit_star::{StarFit, StarFlags, fit_star};
 use super::levenberg::{FitOptions, FitPixel};
 use super::model::{Profile, fold_angle, shape_from_params};
 use super::params::PsfFit;
+use super::position_grid::PositionGrid;
 use super::robust::{axial_median, mad_sigma, median};
 use super::select::{Candidate, Rejections, select_stars};
-use super::position_grid::PositionGrid;
 
 /// The PSF field and the stars it rests on.
 #[derive(Debug, Clone)]
@@ -131,8 +131,8 @@ fn cut_out(
         for x in cx - r..=cx + r {
             let (fx, fy) = (x as f64, y as f64);
             let own = libm::hypot(fx - star.x, fy - star.y);
-            let is_foreign = own > params.neighbour_mask_px
-                && grid.any_within(fx, fy, params.neighbour_mask_px, |j| j != index);
+            let is_foreign =
+                own > params.neighbour_mask_px && grid.any_within(fx, fy, params.neighbour_mask_px, |j| j != index);
             if !is_foreign {
                 let sigma = f64::from(noise.pixels[[y, x]]);
                 let value = f64::from(image.pixels[[y, x]]);

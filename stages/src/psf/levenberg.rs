@@ -68,7 +68,7 @@ impl Bounds {
 pub struct FitOptions {
     /// Steps at most.
     pub max_iterations: usize,
-    /// Converged when a step lowers chi2 by less than this fraction and was not held back by the damping.
+    /// Converged when steps lower chi2 by less than this fraction.
     pub tolerance: f64,
 }
 
@@ -152,8 +152,8 @@ fn normal_equations(model: PsfModel, pixels: &[FitPixel], p: &Params) -> Normal 
         for i in 0..n {
             let weighted = pixel.weight * slope[i];
             normal.gradient[i] += weighted * residual;
-            for j in 0..=i {
-                normal.matrix[i][j] += weighted * slope[j];
+            for (entry, other) in normal.matrix[i][..=i].iter_mut().zip(&slope) {
+                *entry += weighted * other;
             }
         }
     }
@@ -186,12 +186,15 @@ fn damped_block(matrix: &Matrix, free: &[usize], damping: f64) -> Matrix {
 }
 
 /// Collects into `list` the parameters that may move; returns how many.
-fn free_parameters(n: usize, p: &Params, gradient: &Params, bounds: &Bounds, list: &mut [usize; MAX_PARAMS]) -> usize {
+///
+/// A parameter without any effect is left out, or the system is singular: the angle at equal widths, the shape at amplitude 0.
+fn free_parameters(n: usize, p: &Params, normal: &Normal, bounds: &Bounds, list: &mut [usize; MAX_PARAMS]) -> usize {
+    let gradient = &normal.gradient;
     let mut count = 0;
     for i in 0..n {
         let is_fixed = bounds.lower[i] >= bounds.upper[i];
         let is_held = (p[i] <= bounds.lower[i] && gradient[i] > 0.0) || (p[i] >= bounds.upper[i] && gradient[i] < 0.0);
-        if !is_fixed && !is_held {
+        if !is_fixed && !is_held && normal.matrix[i][i] > 0.0 {
             list[count] = i;
             count += 1;
         }
@@ -230,8 +233,9 @@ pub fn fit(model: PsfModel, pixels: &[FitPixel], start: &Params, bounds: &Bounds
     result.status = FitStatus::MaxIterations;
     let mut free = [0; MAX_PARAMS];
     let mut damping = 1e-3;
+    let mut small_gains = 0;
     while result.iterations < options.max_iterations {
-        let m = free_parameters(n, &p, &normal.gradient, bounds, &mut free);
+        let m = free_parameters(n, &p, &normal, bounds, &mut free);
         // The cosine between residual and each free column: zero at a minimum, whatever the units.
         let steepest = free[..m].iter().fold(0.0_f64, |worst, &i| {
             let norm = (normal.matrix[i][i] * normal.chi2).sqrt();
@@ -250,7 +254,9 @@ pub fn fit(model: PsfModel, pixels: &[FitPixel], start: &Params, bounds: &Bounds
         };
         p = trial;
         normal = normal_equations(model, pixels, &p);
-        if gain <= options.tolerance * normal.chi2 && damping <= 1e-2 {
+        // Twice in a row: a single small gain may be the end of a step that the damping shortened.
+        small_gains = if gain <= options.tolerance * normal.chi2 { small_gains + 1 } else { 0 };
+        if small_gains >= 2 || (small_gains == 1 && damping <= 1e-2) {
             result.status = FitStatus::Converged;
             break;
         }
@@ -273,16 +279,7 @@ fn step(
 ) -> (Option<Params>, f64) {
     const MAX_DAMPING: f64 = 1e12;
     while *damping < MAX_DAMPING {
-        if let Some(factor) = cholesky(&damped_block(&normal.matrix, free, *damping), free.len()) {
-            let mut delta = [0.0; MAX_PARAMS];
-            for (slot, &i) in delta.iter_mut().zip(free) {
-                *slot = -normal.gradient[i];
-            }
-            solve(&factor, &mut delta, free.len());
-            let mut trial = *p;
-            for (d, &i) in delta.iter().zip(free) {
-                trial[i] = bounds.clamp(i, p[i] + d);
-            }
+        if let Some(trial) = bounded_step(p, normal, free, bounds, *damping) {
             let gain = normal.chi2 - chi2(model, pixels, &trial);
             // False for NaN: a step to where the model does not exist is shortened like any bad step.
             if gain > 0.0 {
@@ -295,6 +292,44 @@ fn step(
     (None, 0.0)
 }
 
+/// The minimum of the damped quadratic model within the bounds, by an active set: parameters that would leave their
+/// interval stop at its end, and the others are solved again with those in place. `None` when the system is singular.
+fn bounded_step(p: &Params, normal: &Normal, free: &[usize], bounds: &Bounds, damping: f64) -> Option<Params> {
+    let mut trial = *p;
+    let mut moving = [0; MAX_PARAMS];
+    moving[..free.len()].copy_from_slice(free);
+    let mut m = free.len();
+    let mut gradient = normal.gradient;
+    while m > 0 {
+        let factor = cholesky(&damped_block(&normal.matrix, &moving[..m], damping), m)?;
+        let mut delta = [0.0; MAX_PARAMS];
+        for (slot, &i) in delta.iter_mut().zip(&moving[..m]) {
+            *slot = -gradient[i];
+        }
+        solve(&factor, &mut delta, m);
+        let mut kept = 0;
+        for k in 0..m {
+            let i = moving[k];
+            let target = p[i] + delta[k];
+            trial[i] = bounds.clamp(i, target);
+            if trial[i] == target {
+                moving[kept] = i;
+                kept += 1;
+            } else {
+                // What the stopped parameter moved changes the slope seen by the others.
+                for (j, slope) in gradient.iter_mut().enumerate() {
+                    *slope += normal.matrix[j][i] * (trial[i] - p[i]);
+                }
+            }
+        }
+        if kept == m {
+            break;
+        }
+        m = kept;
+    }
+    Some(trial)
+}
+
 /// Covariance of the free parameters, then canonical form.
 fn finish(result: &mut Fit, normal: &Normal, bounds: &Bounds) {
     let n = n_params(result.model);
@@ -302,7 +337,8 @@ fn finish(result: &mut Fit, normal: &Normal, bounds: &Bounds) {
     let mut m = 0;
     for i in 0..n {
         // A parameter on its bound has no error: the fit did not choose its value.
-        if result.params[i] > bounds.lower[i] && result.params[i] < bounds.upper[i] {
+        let is_inside = result.params[i] > bounds.lower[i] && result.params[i] < bounds.upper[i];
+        if is_inside && normal.matrix[i][i] > 0.0 {
             free[m] = i;
             m += 1;
         }

@@ -25,7 +25,6 @@ pub use position_grid::PositionGrid;
 pub use robust::{AXIAL_PERIOD, axial_median, mad_sigma, median};
 pub use select::{Candidate, Rejections, select_stars};
 
-
 pub(crate) use fit_star::misfit;
 pub(crate) use select::peak_near;
 pub(crate) use stage::{check_same_shape, read_candidates, require_columns, require_same_shape};

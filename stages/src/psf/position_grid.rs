@@ -33,9 +33,7 @@ impl PositionGrid {
         // At most 8192 buckets per axis: a stray position far outside must not cost memory.
         let bucket = bucket.max(1.0).max((x1 - x0).max(y1 - y0) / 8192.0);
         let (n_x, n_y) = (((x1 - x0) / bucket) as usize + 1, ((y1 - y0) / bucket) as usize + 1);
-        let index = |e: &(usize, f64, f64)| {
-            ((e.2 - y0) / bucket) as usize * n_x + ((e.1 - x0) / bucket) as usize
-        };
+        let index = |e: &(usize, f64, f64)| ((e.2 - y0) / bucket) as usize * n_x + ((e.1 - x0) / bucket) as usize;
         let mut starts = vec![0; n_x * n_y + 1];
         for entry in &all {
             starts[index(entry) + 1] += 1;

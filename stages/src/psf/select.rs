@@ -50,20 +50,22 @@ impl std::fmt::Display for Rejections {
     }
 }
 
-/// Largest good pixel of the 3x3 box around a position; NaN without one.
+/// Largest good pixel of the 3x3 box around a position, saturated ones included; NaN without one.
 pub(crate) fn peak_near(image: &Image, x: f64, y: f64) -> f64 {
-    let (cx, cy) = (x.round() as isize, y.round() as isize);
+    // Also false for a position that is not finite.
+    if !(x > -1.5 && y > -1.5 && x < image.width() as f64 + 0.5 && y < image.height() as f64 + 0.5) {
+        return f64::NAN;
+    }
+    let span = |centre: f64, size: usize| {
+        let c = centre.round();
+        (c - 1.0).max(0.0) as usize..((c + 2.0).max(0.0) as usize).min(size)
+    };
     let mut peak = f64::NAN;
-    for iy in cy - 1..=cy + 1 {
-        for ix in cx - 1..=cx + 1 {
-            if let (Ok(ux), Ok(uy)) = (usize::try_from(ix), usize::try_from(iy))
-                && ux < image.width()
-                && uy < image.height()
-            {
-                let value = f64::from(image.pixels[[uy, ux]]);
-                if value.is_finite() && !(value <= peak) {
-                    peak = value;
-                }
+    for iy in span(y, image.height()) {
+        for ix in span(x, image.width()) {
+            if image.is_good(ix, iy, MaskBits::BAD | MaskBits::NO_DATA) {
+                // max ignores NaN.
+                peak = peak.max(f64::from(image.pixels[[iy, ix]]));
             }
         }
     }
@@ -112,9 +114,9 @@ pub fn select_stars(image: &Image, noise: &Image, all: &[Candidate], params: &Ps
             counts.sharpness += 1;
         } else if has_bad_pixel(image, noise, cx, cy, params.stamp_radius_px) {
             counts.masked += 1;
-        } else if grid.any_within(star.x, star.y, params.isolation_px, |j| {
-            j != i && peaks[j] > params.neighbour_ratio * peaks[i]
-        }) {
+        } else if grid
+            .any_within(star.x, star.y, params.isolation_px, |j| j != i && peaks[j] > params.neighbour_ratio * peaks[i])
+        {
             counts.neighbour += 1;
         } else {
             let cell = (cy * n_y / height) * n_x + cx * n_x / width;
@@ -144,7 +146,8 @@ fn has_bad_pixel(image: &Image, noise: &Image, cx: usize, cy: usize, radius: usi
     (cy - radius..=cy + radius).any(|y| {
         (cx - radius..=cx + radius).any(|x| {
             let sigma = noise.pixels[[y, x]];
-            !image.is_good(x, y, bits) || !(sigma > 0.0 && sigma.is_finite())
+            let is_usable = image.is_good(x, y, bits) && sigma > 0.0 && sigma.is_finite();
+            !is_usable
         })
     })
 }

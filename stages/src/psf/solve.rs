@@ -10,10 +10,7 @@ pub(super) fn cholesky(a: &Matrix, n: usize) -> Option<Matrix> {
     let mut l = [[0.0; MAX_PARAMS]; MAX_PARAMS];
     for i in 0..n {
         for j in 0..=i {
-            let mut sum = a[i][j];
-            for k in 0..j {
-                sum -= l[i][k] * l[j][k];
-            }
+            let sum = l[i][..j].iter().zip(&l[j][..j]).fold(a[i][j], |sum, (p, q)| sum - p * q);
             if i == j {
                 // Also catches NaN.
                 if !(sum > 0.0 && sum.is_finite()) {

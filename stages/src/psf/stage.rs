@@ -53,9 +53,7 @@ pub(crate) fn read_candidates(table: &Table) -> Result<Vec<Candidate>, StageErro
     } else {
         vec![f64::NAN; x.len()]
     };
-    Ok((0..x.len())
-        .map(|id| Candidate { id, x: x[id], y: y[id], flux: flux[id], sharpness: sharpness[id] })
-        .collect())
+    Ok((0..x.len()).map(|id| Candidate { id, x: x[id], y: y[id], flux: flux[id], sharpness: sharpness[id] }).collect())
 }
 
 /// Reports columns that the table at `port` is known not to have.

@@ -12,9 +12,8 @@ fn close(found: f64, expected: f64, relative: f64) {
 #[test]
 fn compound_values_and_fluxes_equal_the_vectors() {
     for case in vector_json("psf_models.json")["models"].as_array().expect("a list") {
-        let names = [
-            "A_M", "x0", "y0", "gamma_x", "gamma_y", "theta_M", "alpha", "A_G", "sigma_x", "sigma_y", "theta_G",
-        ];
+        let names =
+            ["A_M", "x0", "y0", "gamma_x", "gamma_y", "theta_M", "alpha", "A_G", "sigma_x", "sigma_y", "theta_G"];
         let p: Params = names.map(|n| case[n].as_f64().expect("a number"));
         let profile = Profile::new(PsfModel::Compound, &p);
         for probe in case["values"].as_array().expect("a list") {

@@ -28,7 +28,7 @@ pub struct Subtraction {
     pub pixels: Array2<f32>,
     /// Mask of the input with the CORE bits added; `None` when no pixel is masked.
     pub mask: Option<Mask>,
-    /// One record per detection, in the order of the detections.
+    /// One record per detection, in the order of the detections, then one per bright core that no detection claimed.
     pub records: Vec<StarRecord>,
     /// Dependency levels that the stars fell into.
     pub n_levels: usize,
@@ -81,7 +81,7 @@ pub fn subtract_stars(
     let groups = match schedule {
         Schedule::Sequential => (0..tasks.len()).map(|i| vec![i]).collect(),
         Schedule::Levels => {
-            let reaches: Vec<_> = tasks.iter().map(|t| t.reach(params.core_grow_px)).collect();
+            let reaches: Vec<_> = tasks.iter().map(|t| t.reach(params)).collect();
             by_level(&levels(image.width(), image.height(), &reaches))
         }
     };
@@ -97,8 +97,7 @@ pub fn subtract_stars(
                 psf,
                 params,
             };
-            let removals: Option<Vec<Removal>> =
-                chunk.par_iter().map(|&i| tick().then(|| scene.remove(i))).collect();
+            let removals: Option<Vec<Removal>> = chunk.par_iter().map(|&i| tick().then(|| scene.remove(i))).collect();
             for (removal, &i) in removals.ok_or(SubtractError::Stopped)?.into_iter().zip(chunk) {
                 for (y, x, value) in removal.pixels {
                     residual[[y, x]] = value;
@@ -112,7 +111,8 @@ pub fn subtract_stars(
         }
     }
     let mut records: Vec<StarRecord> = records.into_iter().flatten().collect();
-    records.sort_by_key(|r| r.id);
+    // Stable, and the tasks have a defined order: the additional stars come last, brightest first.
+    records.sort_by_key(|r| r.id.unwrap_or(usize::MAX));
 
     let failed = records.iter().filter(|r| r.flags & StarFlags::NOT_CONVERGED != 0).count();
     let fitted = records.iter().filter(|r| r.n_pixels > 0).count();

@@ -26,12 +26,18 @@ pub(super) struct Core {
     pub n_saturated: usize,
     /// Pixels far below zero: saturated pixels that the survey blanked.
     pub n_dips: usize,
+    /// Brightest pixel.
+    pub peak: f64,
+    /// Largest drop from a core pixel to one of its four neighbours.
+    pub drop: f64,
 }
 
 /// All cores of an image, and which core a pixel belongs to.
 #[derive(Debug, Default)]
 pub(super) struct Cores {
     pub list: Vec<Core>,
+    /// The mask marks saturated pixels: the shape of a core need not be asked.
+    pub is_saturation_known: bool,
     /// Runs of all cores with their core, sorted by row and column.
     index: Vec<(Run, usize)>,
 }
@@ -82,7 +88,12 @@ impl Cores {
                 match kind(image, noise, level, x, run.y) {
                     Kind::Saturated => core.n_saturated += 1,
                     Kind::Dip => core.n_dips += 1,
-                    Kind::Bright => has_peak[n] = true,
+                    Kind::Bright => {
+                        has_peak[n] = true;
+                        let value = f64::from(image.pixels[[run.y, x]]);
+                        core.peak = core.peak.max(value);
+                        core.drop = core.drop.max(value - lowest_neighbour(image, x, run.y));
+                    }
                     Kind::Sky => {}
                 }
             }
@@ -100,7 +111,8 @@ impl Cores {
             }
         }
         index.sort_unstable_by_key(|(r, _)| (r.y, r.x0));
-        Self { list, index }
+        let is_saturation_known = list.iter().any(|core| core.n_saturated > 0);
+        Self { list, is_saturation_known, index }
     }
 
     /// The core at a pixel, or at one of its eight neighbours.
@@ -121,6 +133,22 @@ impl Cores {
     }
 }
 
+/// The faintest of the four neighbours of a pixel, but not below zero; undefined and masked ones do not count.
+fn lowest_neighbour(image: &Image, x: usize, y: usize) -> f64 {
+    let bits = MaskBits::BAD | MaskBits::NO_DATA | MaskBits::SATURATED;
+    let neighbours = [
+        x.checked_sub(1).map(|left| (left, y)),
+        y.checked_sub(1).map(|up| (x, up)),
+        (x + 1 < image.width()).then_some((x + 1, y)),
+        (y + 1 < image.height()).then_some((x, y + 1)),
+    ];
+    neighbours
+        .into_iter()
+        .flatten()
+        .filter(|&(nx, ny)| image.is_good(nx, ny, bits))
+        .fold(f64::INFINITY, |low, (nx, ny)| low.min(f64::from(image.pixels[[ny, nx]]).max(0.0)))
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Sky,
@@ -135,7 +163,8 @@ fn kind(image: &Image, noise: &Image, level: f64, x: usize, y: usize) -> Kind {
         return Kind::Saturated;
     }
     let (value, sigma) = (f64::from(image.pixels[[y, x]]), f64::from(noise.pixels[[y, x]]));
-    if bits & (MaskBits::BAD | MaskBits::NO_DATA) != 0 || !(sigma > 0.0) {
+    let has_noise = sigma > 0.0;
+    if bits & (MaskBits::BAD | MaskBits::NO_DATA) != 0 || !has_noise {
         Kind::Sky
     } else if value > level * sigma {
         Kind::Bright

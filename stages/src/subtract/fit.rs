@@ -7,9 +7,17 @@ use super::cores::Cores;
 use super::params::SubtractStars;
 use super::record::{StarClass, StarFlags, StarModel, StarRecord};
 use super::task::{Task, UNUSABLE};
-use crate::psf::{
-    Bounds, Fit, FitOptions, FitPixel, PositionGrid, Profile, fit, misfit, n_params, params_from_shape,
-};
+use crate::psf::{Bounds, Fit, FitOptions, FitPixel, PositionGrid, Profile, fit, misfit, n_params, params_from_shape};
+
+/// Relative change of chi2 that ends a fit. For the 30 to 1000 pixels of a star it is far below the change of 1 that means
+/// one standard error.
+const FIT_TOLERANCE: f64 = 1e-6;
+
+/// Detections with these flags are no stars beside the one that is fitted.
+const NO_LIGHT_OF_ITS_OWN: i64 = StarFlags::MERGED | StarFlags::OUTSIDE | StarFlags::DUPLICATE;
+
+/// Pixels that an annulus needs for its median to mean anything.
+const MIN_ANNULUS_PIXELS: usize = 12;
 
 /// Everything that a fit may look at.
 pub(super) struct Scene<'a> {
@@ -60,7 +68,7 @@ impl Scene<'_> {
         let task = &self.tasks[i];
         let mut list = Vec::new();
         self.grid.visit_within(task.x, task.y, task.fit_radius + self.params.min_radius_px, |j, _| {
-            if j > i && self.tasks[j].flags & (StarFlags::MERGED | StarFlags::OUTSIDE) == 0 {
+            if j > i && self.tasks[j].flags & NO_LIGHT_OF_ITS_OWN == 0 {
                 list.push(j);
             }
             true
@@ -91,6 +99,25 @@ impl Scene<'_> {
         crate::psf::median(&values)
     }
 
+    /// Light that the star stands on: the median of the annulus around its disc, not below zero.
+    ///
+    /// It keeps the smooth light of a cluster out of the stars in it. A negative median is the hole of an earlier
+    /// star: filling it would add light to this one.
+    fn pedestal(&self, task: &Task) -> f64 {
+        let outer = task.fit_radius + self.params.annulus_px;
+        let (rows, columns) = square(task, outer, self.residual.dim());
+        let mut values = Vec::new();
+        for y in rows {
+            for x in columns.clone() {
+                let distance = libm::hypot(x as f64 - task.x, y as f64 - task.y);
+                if distance > task.fit_radius && distance <= outer && self.is_usable(y, x) {
+                    values.push(f64::from(self.residual[[y, x]]));
+                }
+            }
+        }
+        if values.len() < MIN_ANNULUS_PIXELS { 0.0 } else { crate::psf::median(&values).max(0.0) }
+    }
+
     /// Core pixels of a bright or saturated star, in raster order.
     fn core_pixels(&self, task: &Task, rivals: &[Profile]) -> Vec<(usize, usize)> {
         if let Some(core) = task.core {
@@ -115,7 +142,13 @@ impl Scene<'_> {
 
     /// The pixels of a disc that this star owns, without the listed ones. With `below_core`, pixels above the core level
     /// stay out too: they belong to something else that is bright.
-    fn fit_pixels(&self, task: &Task, rivals: &[Profile], without: &[(usize, usize)], below_core: bool) -> Vec<FitPixel> {
+    fn fit_pixels(
+        &self,
+        task: &Task,
+        rivals: &[Profile],
+        without: &[(usize, usize)],
+        below_core: bool,
+    ) -> Vec<FitPixel> {
         let (rows, columns) = square(task, task.fit_radius, self.residual.dim());
         let mut list = Vec::new();
         for y in rows {
@@ -141,11 +174,8 @@ impl Scene<'_> {
     fn best_fit(&self, task: &Task, pixels: &[FitPixel], is_wing: bool) -> Option<(StarModel, Fit)> {
         let model = self.psf.model;
         let cell = self.psf.cell_at(task.x, task.y);
-        let (sd, centre) = if is_wing {
-            (self.params.wing_scatter_sigma, self.params.wing_centre_px)
-        } else {
-            (self.params.scatter_sigma, self.params.centre_px)
-        };
+        let wing_sd = self.params.wing_scatter_sigma;
+        let centre = if is_wing { self.params.wing_centre_px } else { self.params.centre_px };
         let unit = Profile::new(model, &params_from_shape(model, &cell.median, 1.0, task.x, task.y));
         // The best amplitude for the average shape is linear.
         let (top, bottom) = pixels.iter().fold((0.0, 0.0), |(t, b), p| {
@@ -154,7 +184,7 @@ impl Scene<'_> {
         });
         let amplitude = if top > 0.0 { top / bottom } else { task.profile.peak() };
         let start = params_from_shape(model, &cell.median, amplitude, task.x, task.y);
-        let options = FitOptions { max_iterations: self.params.max_iterations, ..FitOptions::default() };
+        let options = FitOptions { max_iterations: self.params.max_iterations, tolerance: FIT_TOLERANCE };
 
         let names = model.shape_names();
         let mut tailored = Bounds::natural(model);
@@ -166,7 +196,9 @@ impl Scene<'_> {
         }
         for (k, name) in names.iter().enumerate() {
             let i = k + 3;
-            let reach = sd * cell.scatter[k];
+            // Wings alone leave amplitude and width undetermined together: the width stays near the cell's, the slope is free.
+            let is_slope = *name == "alpha" || name.starts_with("sigma");
+            let reach = cell.scatter[k] * if is_wing && is_slope { wing_sd } else { self.params.scatter_sigma };
             if *name == "ratio_g" {
                 // The Gaussian's amplitude is bounded below only: a ratio has no fixed place in the parameters.
                 tailored.lower[i] = 0.0;
@@ -205,8 +237,9 @@ impl Scene<'_> {
         }
         let is_saturated = task.class == StarClass::Saturated;
         let rivals = self.rivals(i);
-        // NaN: nothing usable there, perhaps the core of an earlier star.
-        if !is_saturated && !(self.level_at(task) >= self.params.skip_sigma * task.sigma) {
+        // False also for NaN: nothing usable there, perhaps the core of an earlier star.
+        let is_there = self.level_at(task) >= self.params.skip_sigma * task.sigma;
+        if !is_saturated && !is_there {
             removal.record.flags |= StarFlags::REMOVED_BEFORE;
             return removal;
         }
@@ -227,6 +260,11 @@ impl Scene<'_> {
             self.blank(&mut removal, core, is_saturated);
             return removal;
         }
+        // The wings of a bright star fill any annulus around it: there is no level to be seen there.
+        let pedestal = if is_wing { 0.0 } else { self.pedestal(task) };
+        for pixel in &mut pixels {
+            pixel.value -= pedestal;
+        }
         let Some((kind, result)) = self.best_fit(task, &pixels, is_wing) else {
             removal.record.flags |= StarFlags::NOT_CONVERGED;
             self.blank(&mut removal, core, is_saturated);
@@ -242,9 +280,10 @@ impl Scene<'_> {
         record.chi2 = result.chi2;
         record.iterations = result.iterations;
         record.misfit = misfit(&pixels, result.chi2);
-        // Misfit of noise is not a sign of anything: ask for five times the scatter of chi2 first.
+        // Misfit of noise is not a sign of anything: ask for three times the scatter of chi2 first.
         let n = pixels.len() as f64;
-        if record.misfit > self.params.max_misfit && result.chi2 - n > 5.0 * (2.0 * n).sqrt() {
+        let limit = if is_wing { self.params.max_wing_misfit } else { self.params.max_misfit };
+        if !task.is_certain && record.misfit > limit && result.chi2 - n > 3.0 * (2.0 * n).sqrt() {
             record.flags |= StarFlags::EXTENDED;
             return removal;
         }
@@ -290,9 +329,8 @@ impl Scene<'_> {
         let mut all: Vec<(usize, usize)> = list
             .iter()
             .flat_map(|&(y, x)| {
-                (y.saturating_sub(grow)..(y + grow + 1).min(height)).flat_map(move |ny| {
-                    (x.saturating_sub(grow)..(x + grow + 1).min(width)).map(move |nx| (ny, nx))
-                })
+                (y.saturating_sub(grow)..(y + grow + 1).min(height))
+                    .flat_map(move |ny| (x.saturating_sub(grow)..(x + grow + 1).min(width)).map(move |nx| (ny, nx)))
             })
             .collect();
         all.sort_unstable();

@@ -63,9 +63,19 @@ pub struct SubtractStars {
     #[schemars(range(min = 0, max = 10), extend("x-unit" = "px"))]
     pub core_grow_px: usize,
     /// A connected core this many times larger than the PSF of its detections explains is flat: the star is saturated.
+    ///
+    /// Asked only in an image whose mask marks no saturated pixel. Large values switch the test off: a compact cluster that is
+    /// resolved into stars can have a flat core too, and would lose it.
     #[serde(default = "default_flat_core_ratio")]
     #[schemars(range(min = 1.0))]
     pub flat_core_ratio: f64,
+    /// Steepest edge that a flat core needs to count as a star: largest drop between neighbouring pixels, times the FWHM, over
+    /// the brightest pixel.
+    ///
+    /// A sampled PSF has about 1.2, a Plummer cluster 1.03 FWHM / r_h. A flat core with less is extended and stays in the image.
+    #[serde(default = "default_min_edge")]
+    #[schemars(range(min = 0.0))]
+    pub min_edge: f64,
     /// Largest share of a source's light (root mean square, noise taken off) that the best model may leave.
     ///
     /// A source with more is extended, not a star, and stays in the image. Too small keeps blends; too large lets the PSF bite
@@ -73,6 +83,17 @@ pub struct SubtractStars {
     #[serde(default = "default_max_misfit")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_misfit: f64,
+    /// The same for the fitted wings of bright and saturated stars, which no analytic PSF follows as closely.
+    #[serde(default = "default_max_wing_misfit")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_wing_misfit: f64,
+    /// Width of the annulus around a faint star's disc whose median is taken off before the fit; 0 takes nothing off.
+    ///
+    /// It keeps the unresolved light of a cluster in the image: without it every star inside a cluster takes its share of that
+    /// light away, and the cluster shrinks.
+    #[serde(default = "default_annulus_px")]
+    #[schemars(range(min = 0.0, max = 100.0), extend("x-unit" = "px"))]
+    pub annulus_px: f64,
     /// Smallest sharpness of the detection list that is subtracted, where the list has that column.
     #[serde(default = "default_min_sharpness")]
     pub min_sharpness: f64,
@@ -113,7 +134,7 @@ fn default_scatter_sigma() -> f64 {
     2.0
 }
 fn default_wing_scatter_sigma() -> f64 {
-    2.0
+    8.0
 }
 fn default_centre_px() -> f64 {
     2.0
@@ -130,8 +151,17 @@ fn default_core_grow_px() -> usize {
 fn default_flat_core_ratio() -> f64 {
     2.0
 }
+fn default_min_edge() -> f64 {
+    0.6
+}
 fn default_max_misfit() -> f64 {
+    0.25
+}
+fn default_max_wing_misfit() -> f64 {
     0.5
+}
+fn default_annulus_px() -> f64 {
+    4.0
 }
 fn default_min_sharpness() -> f64 {
     0.2
@@ -143,7 +173,7 @@ fn default_skip_sigma() -> f64 {
     1.0
 }
 fn default_max_iterations() -> usize {
-    50
+    200
 }
 fn default_max_failed_fraction() -> f64 {
     0.5
@@ -164,7 +194,10 @@ impl Default for SubtractStars {
             min_wing_pixels: default_min_wing_pixels(),
             core_grow_px: default_core_grow_px(),
             flat_core_ratio: default_flat_core_ratio(),
+            min_edge: default_min_edge(),
             max_misfit: default_max_misfit(),
+            max_wing_misfit: default_max_wing_misfit(),
+            annulus_px: default_annulus_px(),
             min_sharpness: default_min_sharpness(),
             max_sharpness: default_max_sharpness(),
             skip_sigma: default_skip_sigma(),
@@ -190,11 +223,18 @@ impl SubtractStars {
         problems.require_range("centre_px", self.centre_px, 0.0, 100.0);
         problems.require_range("wing_centre_px", self.wing_centre_px, 0.0, 100.0);
         if self.min_wing_pixels < 8 {
-            problems.param("min_wing_pixels", self.min_wing_pixels, "at least 8, one more than a Moffat has parameters");
+            problems.param(
+                "min_wing_pixels",
+                self.min_wing_pixels,
+                "at least 8, one more than a Moffat has parameters",
+            );
         }
         problems.require_range("core_grow_px", self.core_grow_px as f64, 0.0, 10.0);
         problems.require_range("flat_core_ratio", self.flat_core_ratio, 1.0, 1e6);
+        problems.require_range("min_edge", self.min_edge, 0.0, 100.0);
         problems.require_range("max_misfit", self.max_misfit, 0.0, 1.0);
+        problems.require_range("max_wing_misfit", self.max_wing_misfit, 0.0, 1.0);
+        problems.require_range("annulus_px", self.annulus_px, 0.0, 100.0);
         problems.require_range("min_sharpness", self.min_sharpness, -100.0, 100.0);
         problems.require_range("max_sharpness", self.max_sharpness, -100.0, 100.0);
         if self.min_sharpness > self.max_sharpness {

@@ -69,13 +69,15 @@ impl StarFlags {
     pub const WHOLE_FIT: i64 = 1 << 7;
     /// Saturated, and its wings could not be fitted: only the core was set to zero.
     pub const CORE_ONLY: i64 = 1 << 8;
+    /// A brighter detection within 1 px is the same star: nothing subtracted.
+    pub const DUPLICATE: i64 = 1 << 9;
 }
 
 /// One row of the star table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StarRecord {
-    /// Row in the table of detections.
-    pub id: usize,
+    /// Row in the table of detections; `None` for a bright core without a detection.
+    pub id: Option<usize>,
     /// Fitted centre; the detection's where nothing was fitted.
     pub x: f64,
     /// See `x`.
@@ -109,7 +111,7 @@ pub struct StarRecord {
 impl StarRecord {
     /// A row for a detection that has not been fitted.
     #[must_use]
-    pub fn untouched(id: usize, x: f64, y: f64, class: StarClass, flags: i64) -> Self {
+    pub fn untouched(id: Option<usize>, x: f64, y: f64, class: StarClass, flags: i64) -> Self {
         Self {
             id,
             x,

@@ -2,9 +2,7 @@
 
 use skyloom_data::facets::{ColumnKind, ImageFacet, TableFacet};
 use skyloom_data::{Image, PsfField, Table, TableBuilder};
-use skyloom_engine::{
-    Context, Demand, ErrorClass, Facets, FacetsOut, In, Out, Problems, Signature, Stage, StageError,
-};
+use skyloom_engine::{Context, Demand, ErrorClass, Facets, FacetsOut, In, Out, Problems, Signature, Stage, StageError};
 
 use super::algorithm::{Schedule, SubtractError, subtract_stars};
 use super::params::SubtractStars;
@@ -21,9 +19,10 @@ impl SubtractStars {
     /// The PSF over the image.
     pub const PSF: In<PsfField> = In::new("psf", "PSF field of the image");
     /// What is left.
-    pub const RESIDUAL: Out<Image> = Out::new("image", "residual image; blanked cores are 0 and have the mask bit CORE");
+    pub const RESIDUAL: Out<Image> =
+        Out::new("image", "residual image; blanked cores are 0 and have the mask bit CORE");
     /// What happened to each star.
-    pub const RECORDS: Out<Table> = Out::new("stars", "one row per detection: fitted position, flux, model, flags");
+    pub const RECORDS: Out<Table> = Out::new("stars", "one row per star: fitted position, flux, model, flags");
 }
 
 const FLOATS: [&str; 10] = ["x", "y", "amplitude", "flux", "mag", "fwhm", "chi2", "misfit", "radius", "sharpness"];
@@ -98,7 +97,7 @@ impl Stage for SubtractStars {
         cx.metric("n_extended", count(&|r| r.flags & StarFlags::EXTENDED != 0));
         cx.metric("n_failed", count(&|r| r.flags & StarFlags::NOT_CONVERGED != 0));
         cx.metric("n_levels", done.n_levels as f64);
-        let sharpness: Vec<f64> = detections.iter().map(|d| d.sharpness).collect();
+        let sharpness = done.records.iter().map(|r| r.id.map_or(f64::NAN, |id| detections[id].sharpness)).collect();
         cx.set(&Self::RECORDS, record_table(&image, &done.records, sharpness)?);
         let mut residual = image.with_pixels(done.pixels);
         residual.mask = done.mask;
@@ -150,7 +149,12 @@ fn record_table(image: &Image, records: &[StarRecord], sharpness: Vec<f64>) -> R
     let floats = |f: fn(&StarRecord) -> f64| records.iter().map(f).collect::<Vec<_>>();
     let ints = |f: fn(&StarRecord) -> i64| records.iter().map(f).collect::<Vec<_>>();
     TableBuilder::new()
-        .int("id", "", "row in the table of detections", ints(|r| r.id as i64))
+        .optional_int(
+            "id",
+            "",
+            "row in the table of detections; null for a bright core that was not detected",
+            records.iter().map(|r| r.id.map(|id| id as i64)).collect(),
+        )
         .float("x", "px", "column of the centre, zero-based", floats(|r| r.x))
         .float("y", "px", "row of the centre, zero-based", floats(|r| r.y))
         .float("amplitude", &unit, "peak of the fitted model", floats(|r| r.amplitude))
@@ -168,12 +172,16 @@ fn record_table(image: &Image, records: &[StarRecord], sharpness: Vec<f64>) -> R
             "flags",
             "",
             "1 not converged, 2 too few pixels, 4 extended, 8 removed before, 16 part of a saturated star, 32 outside, \
-             64 sharpness, 128 bright star fitted whole, 256 core only",
+             64 sharpness, 128 bright star fitted whole, 256 core only, 512 duplicate",
             ints(|r| r.flags),
         )
         .text("class", "saturated, bright, faint", records.iter().map(|r| r.class.name().to_owned()).collect())
         .text("model", "tailored, average, none", records.iter().map(|r| r.model.name().to_owned()).collect())
-        .bool("is_subtracted", "whether a model was subtracted", records.iter().map(|r| r.model != StarModel::None).collect())
+        .bool(
+            "is_subtracted",
+            "whether a model was subtracted",
+            records.iter().map(|r| r.model != StarModel::None).collect(),
+        )
         .build()
         .map_err(|e| StageError::new(ErrorClass::Panic, e))
 }
