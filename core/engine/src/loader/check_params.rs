@@ -93,7 +93,8 @@ impl Checker<'_> {
                 continue;
             }
             let unused = known.iter().copied().filter(|k| !names.iter().any(|(n, _)| n == k));
-            let near = nearest(name, unused);
+            // A name that is still free is the likelier one.
+            let near = nearest(name, unused).or_else(|| nearest(name, known.iter().copied()));
             suggested.extend(near.map(str::to_owned));
             let expected = match known.as_slice() {
                 [] => "no parameters".to_owned(),

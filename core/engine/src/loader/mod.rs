@@ -12,6 +12,7 @@
 mod build;
 mod check_params;
 mod document;
+mod duplicates;
 mod files;
 mod finding;
 mod graph_params;
