@@ -30,6 +30,8 @@ mod scan;
 mod setting;
 mod source;
 mod syntax;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod wanted;
 mod wiring;
