@@ -39,8 +39,8 @@ pub(crate) struct Built {
 /// Builds the stage of an instance and reports what is wrong with its parameters.
 pub(crate) fn build(instance: &Instance<'_>, params: &GraphParams, registry: &Registry, sources: &Sources) -> Built {
     let mut built = Built::default();
-    let subject = format!("nodes.{}", instance.name);
-    let broken = resolve_params(instance, params, &subject, sources, &mut built);
+    let subject = instance.subject.as_str();
+    let broken = resolve_params(instance, params, sources, &mut built);
     let Some(kind) = &instance.entry.kind else { return built };
     let Some(info) = registry.find(&kind.name) else {
         let kinds = registry.stages().map(|info| info.kind.as_str());
@@ -49,7 +49,7 @@ pub(crate) fn build(instance: &Instance<'_>, params: &GraphParams, registry: &Re
             .report(
                 "unknown-kind",
                 kind.place,
-                join(&subject, "kind"),
+                join(subject, "kind"),
                 format!("unknown kind {:?}", kind.name),
                 "a kind that `stages list` shows",
             )
@@ -62,7 +62,7 @@ pub(crate) fn build(instance: &Instance<'_>, params: &GraphParams, registry: &Re
     }
     let whole = instance.entry.params_place.unwrap_or(instance.entry.place);
     let schema = SchemaView::root(&info.schema);
-    let subject_params = join(&subject, "params");
+    let subject_params = join(subject, "params");
     let mut checked =
         check_params(&mut built.given, &broken, schema, whole, &subject_params, sources, &mut built.findings);
     checked.unusable.extend(broken);
@@ -71,8 +71,8 @@ pub(crate) fn build(instance: &Instance<'_>, params: &GraphParams, registry: &Re
     match stage {
         Parsed::Complete(stage) => {
             let stage: Arc<dyn Stage> = Arc::from(stage);
-            check_stage(&*stage, &checked, &built.given, whole, &subject, sources, &mut built.findings);
-            built.signature = guarded(|| stage.signature(), whole, &subject, &mut built.findings);
+            check_stage(&*stage, &checked, &built.given, whole, subject, sources, &mut built.findings);
+            built.signature = guarded(|| stage.signature(), whole, subject, &mut built.findings);
             built.params = list_params(&*stage, &built.given, sources);
             built.stage = Some(stage);
         }
@@ -87,28 +87,22 @@ pub(crate) fn build(instance: &Instance<'_>, params: &GraphParams, registry: &Re
 }
 
 /// Replaces references in all parameters; returns the names of those that could not be.
-fn resolve_params(
-    instance: &Instance<'_>,
-    params: &GraphParams,
-    subject: &str,
-    sources: &Sources,
-    built: &mut Built,
-) -> Vec<String> {
+fn resolve_params(instance: &Instance<'_>, params: &GraphParams, sources: &Sources, built: &mut Built) -> Vec<String> {
     let scope = InstanceScope { element: &instance.element, params };
     let words: Vec<String> = instance.element.iter().filter_map(|(_, tree)| element_text(tree, sources)).collect();
     let element = words.join(",");
     let for_element = instance.entry.of_element.iter().filter(|(of, ..)| !words.is_empty() && *of == element);
-    let entries = instance
-        .entry
-        .params
-        .iter()
-        .map(|(name, entry)| (name, entry))
-        .chain(for_element.map(|(_, name, entry)| (name, entry)));
+    let entries = instance.entry.params.iter().chain(for_element.map(|(_, name, entry)| (name, entry)));
     let mut broken = Vec::new();
     let mut given = IndexMap::with_capacity(instance.entry.params.len());
     for (name, entry) in entries {
-        let path = join(&join(subject, "params"), name);
-        match resolve(&entry.value, &scope, &path, sources, &mut built.findings) {
+        let value = if entry.value.has_braces {
+            let path = format!("{}.params.{name}", instance.subject);
+            resolve(&entry.value, &scope, &path, sources, &mut built.findings)
+        } else {
+            Some(entry.value.clone())
+        };
+        match value {
             Some(value) => {
                 given.insert(name.clone(), Given { place: entry.place, value });
             }

@@ -40,7 +40,7 @@ pub(crate) fn check_params(
     sources: &Sources,
     findings: &mut Findings,
 ) -> Checked {
-    let mut checker = Checker { sources, findings, subject, checked: Checked::default() };
+    let mut checker = Checker { sources, findings, subject, checked: Checked::default(), allows_nan: false };
     if schema.properties().is_none() && !(schema.is_struct() || schema.types() == ["null"] || is_unit(schema)) {
         // A stage that is no struct: only its own deserialiser can judge.
         return checker.checked;
@@ -76,6 +76,8 @@ struct Checker<'a> {
     findings: &'a mut Findings,
     subject: &'a str,
     checked: Checked,
+    /// Whether the parameter at hand, or a value around the one at hand, may hold NaN.
+    allows_nan: bool,
 }
 
 impl Checker<'_> {
@@ -93,7 +95,8 @@ impl Checker<'_> {
                 continue;
             }
             let unused = known.iter().copied().filter(|k| !names.iter().any(|(n, _)| n == k));
-            let near = nearest(name, unused);
+            // A name that is still free is the likelier one.
+            let near = nearest(name, unused).or_else(|| nearest(name, known.iter().copied()));
             suggested.extend(near.map(str::to_owned));
             let expected = match known.as_slice() {
                 [] => "no parameters".to_owned(),
@@ -113,6 +116,14 @@ impl Checker<'_> {
 
     /// Checks a value; `false` when the stage cannot read it.
     fn value(&mut self, tree: &mut Tree, view: SchemaView<'_>, path: &str) -> bool {
+        let outside = self.allows_nan;
+        self.allows_nan |= view.keyword("x-allow-nan").is_some_and(|v| v == true);
+        let is_usable = self.value_inside(tree, view, path);
+        self.allows_nan = outside;
+        is_usable
+    }
+
+    fn value_inside(&mut self, tree: &mut Tree, view: SchemaView<'_>, path: &str) -> bool {
         if tree.is_word("None", self.sources) && view.is_optional() {
             return true;
         }
@@ -123,7 +134,6 @@ impl Checker<'_> {
         {
             return self.value(inner, view, path);
         }
-        let allows_nan = view.keyword("x-allow-nan").is_some_and(|v| v == true);
         let range = view.range();
         let outer = view;
         let view = view.resolved();
@@ -136,9 +146,17 @@ impl Checker<'_> {
         match &mut tree.kind {
             Kind::Number | Kind::Word if types.iter().any(|t| matches!(*t, "number" | "integer")) => {
                 let is_integer = !types.contains(&"number");
-                self.number(tree, outer, range, is_integer, allows_nan, types.contains(&"boolean"), path)
+                self.number(tree, outer, range, is_integer, types.contains(&"boolean"), path)
             }
             Kind::Word if types == ["boolean"] && !is_boolean => self.wrong_type(tree, outer, path),
+            Kind::Word if types == ["string"] => {
+                let help = format!("write it in quotes: {:?}", tree.token(self.sources));
+                self.wrong_type(tree, outer, path);
+                if let Some(finding) = self.findings.list.last_mut() {
+                    finding.help(help);
+                }
+                false
+            }
             Kind::Word | Kind::Number if types == ["string"] || types == ["array"] => {
                 self.wrong_type(tree, outer, path)
             }
@@ -222,7 +240,7 @@ impl Checker<'_> {
     /// A value that the schema says nothing about: only NaN is looked for.
     fn untyped(&mut self, tree: &Tree, path: &str) -> bool {
         match &tree.kind {
-            Kind::Word if is_not_finite(tree.token(self.sources)) => {
+            Kind::Word if !self.allows_nan && is_not_finite(tree.token(self.sources)) => {
                 self.not_finite(tree, "a finite number".to_owned(), path);
                 true
             }
@@ -303,14 +321,13 @@ impl Checker<'_> {
         view: SchemaView<'_>,
         range: crate::registry::Range,
         is_integer: bool,
-        allows_nan: bool,
         allows_bool: bool,
         path: &str,
     ) -> bool {
         let token = tree.token(self.sources);
         if matches!(tree.kind, Kind::Word) {
             if is_not_finite(token) && !is_integer {
-                if !allows_nan {
+                if !self.allows_nan {
                     self.not_finite(tree, described(view), path);
                 }
                 return true;
@@ -320,7 +337,7 @@ impl Checker<'_> {
         let Some(value) = number_value(token) else { return true };
         let is_narrow = view.text("format") == Some("float");
         // What overflows becomes infinite when it is read.
-        if !is_integer && !allows_nan && (value.is_infinite() || (is_narrow && (value as f32).is_infinite())) {
+        if !is_integer && !self.allows_nan && (value.is_infinite() || (is_narrow && (value as f32).is_infinite())) {
             self.not_finite(tree, described(view), path);
             return true;
         }

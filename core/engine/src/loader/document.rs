@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use super::finding::{Findings, nearest};
 use super::node_entry::{NodeEntry, read_node};
 use super::source::{Place, Sources};
-use super::tree::{Kind, Tree};
+use super::tree::{Field, Kind, Tree};
 
 /// What a text is: the fields that it may have depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,52 +65,65 @@ pub(crate) struct Document {
 
 /// Reads the skeleton; `subject` is empty for a file and `tests.NAME` for a test.
 pub(crate) fn read_document(
-    tree: &Tree,
+    tree: Tree,
     role: Role,
     subject: &str,
     sources: &Sources,
     findings: &mut Findings,
 ) -> Document {
     let mut document = Document::default();
-    let Some(fields) = tree.fields() else {
-        let expected = "(name: .., nodes: {..}, ..)";
-        findings.report("wrong-type", tree.place, subject_or(subject, "graph"), tree.shape(), expected);
-        return document;
+    let fields = match tree.into_fields() {
+        Ok(fields) => fields,
+        Err(tree) => {
+            let expected = "(name: .., nodes: {..}, ..)";
+            findings.report("wrong-type", tree.place, subject_or(subject, "graph"), tree.shape(), expected);
+            return document;
+        }
     };
-    for (name, place, value) in first_of_each(fields) {
-        let path = join(subject, name);
-        match name {
-            "name" => document.name = read_text(value, &path, findings),
-            "doc" => document.doc = read_text(value, &path, findings),
+    let mut seen = Vec::new();
+    for Field { name, place, value } in fields {
+        if seen.contains(&name) {
+            continue;
+        }
+        let path = join(subject, &name);
+        match name.as_str() {
+            "name" => document.name = read_text(&value, &path, findings),
+            "doc" => document.doc = read_text(&value, &path, findings),
             "base" if role == Role::Graph => {
-                document.base = read_text(value, &path, findings).map(|name| Named { name, place: value.place });
+                document.base = read_text(&value, &path, findings).map(|name| Named { name, place: value.place });
             }
-            "params" => document.params = read_entries(value, &path, sources, findings),
-            "outputs" => document.outputs = read_entries(value, &path, sources, findings),
+            "params" => document.params = read_entries(value, &path, findings),
+            "outputs" => document.outputs = read_entries(value, &path, findings),
             "nodes" => {
-                for (name, entry) in read_entries(value, &path, sources, findings) {
-                    let node = read_node(&name, &entry, &path, sources, findings);
+                for (name, entry) in read_entries(value, &path, findings) {
+                    let node = read_node(&name, entry, &path, findings);
                     document.nodes.insert(name, node);
                 }
             }
-            "remove" => document.remove = read_names(value, &path, findings),
+            "remove" => document.remove = read_names(&value, &path, findings),
             "tests" if role != Role::Test => document.tests = read_tests(value, sources, findings),
-            _ => unknown_field(name, place, &path, role.fields(), findings),
+            _ => unknown_field(&name, place, &path, role.fields(), findings),
         }
+        seen.push(name);
     }
     document
 }
 
-fn read_tests(tree: &Tree, sources: &Sources, findings: &mut Findings) -> Vec<TestEntry> {
-    let Kind::List(items) = &tree.kind else {
-        findings.report("wrong-type", tree.place, "tests", tree.shape(), "a list [(name: .., ..), ..]");
-        return Vec::new();
+fn read_tests(tree: Tree, sources: &Sources, findings: &mut Findings) -> Vec<TestEntry> {
+    let items = match tree.kind {
+        Kind::List(items) => items,
+        _ => {
+            findings.report("wrong-type", tree.place, "tests", tree.shape(), "a list [(name: .., ..), ..]");
+            return Vec::new();
+        }
     };
     let mut tests: Vec<TestEntry> = Vec::new();
-    for (i, item) in items.iter().enumerate() {
+    for (i, item) in items.into_iter().enumerate() {
+        let place = item.place;
         let named = item.fields().into_iter().flatten().find(|(key, ..)| *key == "name");
         let known =
             named.and_then(|(_, _, value)| Some(Named { name: value.as_text()?.to_owned(), place: value.place }));
+        let has_no_name = named.is_none() && item.fields().is_some();
         let subject = known.as_ref().map_or_else(|| format!("tests.{i}"), |n| format!("tests.{}", n.name));
         let change = read_document(item, Role::Test, &subject, sources, findings);
         match known {
@@ -122,8 +135,8 @@ fn read_tests(tree: &Tree, sources: &Sources, findings: &mut Findings) -> Vec<Te
                 }
                 tests.push(TestEntry { doc: change.doc.clone().unwrap_or_default(), name, change });
             }
-            None if named.is_none() && item.fields().is_some() => {
-                findings.report("missing-field", item.place, &subject, "no name", "name: \"..\"");
+            None if has_no_name => {
+                findings.report("missing-field", place, &subject, "no name", "name: \"..\"");
             }
             None => {}
         }
@@ -131,22 +144,24 @@ fn read_tests(tree: &Tree, sources: &Sources, findings: &mut Findings) -> Vec<Te
     tests
 }
 
-/// Names with values, each name once; everything else is reported.
-pub(crate) fn read_entries(
-    tree: &Tree,
-    subject: &str,
-    sources: &Sources,
-    findings: &mut Findings,
-) -> IndexMap<String, Entry> {
-    let Some(fields) = tree.fields() else {
-        findings.report("wrong-type", tree.place, subject, tree.shape(), "a map {\"name\": .., ..}");
-        return IndexMap::new();
-    };
-    let _ = sources;
-    first_of_each(fields)
-        .into_iter()
-        .map(|(name, place, value)| (name.to_owned(), Entry { place, value: value.clone() }))
-        .collect()
+/// Names with values. The first of two equal names counts; that there are two is reported elsewhere.
+pub(crate) fn read_entries(tree: Tree, subject: &str, findings: &mut Findings) -> IndexMap<String, Entry> {
+    match tree.into_fields() {
+        Ok(fields) => entries(fields),
+        Err(tree) => {
+            findings.report("wrong-type", tree.place, subject, tree.shape(), "a map {\"name\": .., ..}");
+            IndexMap::new()
+        }
+    }
+}
+
+/// Fields by name; the first of two equal names counts.
+pub(crate) fn entries(fields: Vec<Field>) -> IndexMap<String, Entry> {
+    let mut entries = IndexMap::with_capacity(fields.len());
+    for Field { name, place, value } in fields {
+        entries.entry(name).or_insert(Entry { place, value });
+    }
+    entries
 }
 
 /// A list of names; one name alone will do.
@@ -175,53 +190,6 @@ pub(crate) fn unknown_field(name: &str, place: Place, subject: &str, known: &[&s
     findings
         .report("unknown-field", place, subject, format!("unknown field {name:?}"), expected)
         .suggest(nearest(name, known.iter().copied()));
-}
-
-/// The first field of each name; [`report_duplicates`] speaks of the others.
-pub(crate) fn first_of_each<'t>(fields: Vec<(&'t str, Place, &'t Tree)>) -> Vec<(&'t str, Place, &'t Tree)> {
-    let mut seen = indexmap::IndexSet::with_capacity(fields.len());
-    fields.into_iter().filter(|(name, ..)| seen.insert(*name)).collect()
-}
-
-/// Reports names that are written twice in one struct or map, wherever it stands: a plain reader keeps the last of two
-/// without a word.
-pub(crate) fn report_duplicates(tree: &Tree, subject: &str, sources: &Sources, findings: &mut Findings) {
-    match &tree.kind {
-        Kind::Struct { .. } | Kind::Map(_) => {
-            let keyed: Vec<(String, Place, &Tree)> = match &tree.kind {
-                Kind::Struct { fields, .. } => fields.iter().map(|f| (f.name.clone(), f.place, &f.value)).collect(),
-                Kind::Map(pairs) => pairs
-                    .iter()
-                    .map(|(key, value)| {
-                        let name = key.as_text().map_or_else(|| key.to_ron(sources), str::to_owned);
-                        (name, key.place, value)
-                    })
-                    .collect(),
-                _ => Vec::new(),
-            };
-            let mut seen: IndexMap<&str, Place> = IndexMap::with_capacity(keyed.len());
-            for (name, place, value) in &keyed {
-                let path = join(subject, name);
-                match seen.get(name.as_str()) {
-                    Some(first) => {
-                        let code = if subject == "nodes" { "duplicate-node" } else { "duplicate-name" };
-                        let expected = format!("each name once; first at {}", sources.describe(*first));
-                        findings.report(code, *place, &path, format!("{name:?} again"), expected);
-                    }
-                    None => {
-                        seen.insert(name, *place);
-                    }
-                }
-                report_duplicates(value, &path, sources, findings);
-            }
-        }
-        Kind::List(items) | Kind::Tuple { items, .. } => {
-            for (i, item) in items.iter().enumerate() {
-                report_duplicates(item, &join(subject, &i.to_string()), sources, findings);
-            }
-        }
-        Kind::Unit | Kind::Number | Kind::Word | Kind::Raw | Kind::Text { .. } => {}
-    }
 }
 
 /// `subject.name`.

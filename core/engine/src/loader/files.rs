@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::document::{Document, Named, Role, read_document, report_duplicates};
+use super::document::{Document, Named, Role, read_document};
+use super::duplicates::report_duplicates;
 use super::finding::Findings;
 use super::source::{Place, Sources};
 use super::syntax::parse_file;
@@ -132,7 +133,7 @@ impl Reader<'_> {
             self.is_complete = false;
             return None;
         };
-        report_duplicates(&tree, "", self.sources, self.findings);
-        Some((file, read_document(&tree, role, "", self.sources, self.findings)))
+        report_duplicates(&tree, self.sources, self.findings);
+        Some((file, read_document(tree, role, "", self.sources, self.findings)))
     }
 }

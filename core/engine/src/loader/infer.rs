@@ -41,7 +41,7 @@ pub(crate) fn infer(
             continue;
         }
         let instance = &instances[index];
-        let subject = format!("nodes.{}", instance.name);
+        let subject = instance.subject.as_str();
         let mut inputs = Facets::new();
         let mut places: IndexMap<&str, Place> = IndexMap::new();
         for feed in &feeds[index] {
@@ -53,20 +53,20 @@ pub(crate) fn infer(
         let mut outputs = FacetsOut::new();
         let mut problems = Problems::new();
         let place = instance.entry.place;
-        guarded(|| stage.infer(&inputs, &mut outputs, &mut problems), place, &subject, findings);
+        guarded(|| stage.infer(&inputs, &mut outputs, &mut problems), place, subject, findings);
         for problem in problems.into_list() {
-            report_problem(problem, &built[index].given, &places, place, &subject, sources, findings);
+            report_problem(problem, &built[index].given, &places, place, subject, sources, findings);
         }
         if findings.len() > before {
             clean[index] = false;
             continue;
         }
-        let demand = guarded(|| stage.estimate(&inputs), place, &subject, findings).unwrap_or_default();
+        let demand = guarded(|| stage.estimate(&inputs), place, subject, findings).unwrap_or_default();
         if let Some(budget) = memory_budget.filter(|&budget| demand.peak_bytes > budget) {
             let found = format!("a node that needs {} at its peak", gigabytes(demand.peak_bytes));
             let expected = format!("at most {}, the memory budget", gigabytes(budget));
             findings
-                .report("does-not-fit", place, &subject, found, expected)
+                .report("does-not-fit", place, subject, found, expected)
                 .help("raise the budget with --memory, or give the node a smaller image");
         }
         inferred[index] = Inferred { facets: outputs, demand };

@@ -17,6 +17,8 @@ use crate::graph::Keep;
 pub(crate) struct Instance<'m> {
     /// `flat`, or `mags[Y]` for an element of an expanded node.
     pub(crate) name: String,
+    /// `nodes.NAME`, how problems call it.
+    pub(crate) subject: String,
     pub(crate) entry: &'m NodeEntry,
     /// Values of `over` for this element.
     pub(crate) element: Vec<(String, Tree)>,
@@ -77,6 +79,7 @@ pub(crate) fn expand<'m>(
         let mut group = Group::default();
         let elements = match &entry.over {
             None => Some(vec![Vec::new()]),
+            Some(_) if entry.is_broken => None,
             Some(over) => {
                 group.keys = over.keys().cloned().collect();
                 elements(name, over, params, sources, findings)
@@ -194,8 +197,9 @@ fn instance<'m>(
     let scope = InstanceScope { element: &element, params };
     let subject = format!("nodes.{name}");
     let mut value = |field: &str, tree: &Option<Tree>| {
+        let tree = tree.as_ref()?;
         let path = join(&subject, field);
-        let value = resolve(tree.as_ref()?, &scope, &path, sources, &mut findings)?;
+        let value = resolve(tree, &scope, &path, sources, &mut findings)?;
         Some((path, value)).filter(|(_, value)| !value.is_word("None", sources))
     };
     let when = value("when", &entry.when);
@@ -247,5 +251,5 @@ fn instance<'m>(
             }
         }
     });
-    Instance { name, entry, element, is_off, keep: keep.unwrap_or_default(), label, threads, findings }
+    Instance { name, subject, entry, element, is_off, keep: keep.unwrap_or_default(), label, threads, findings }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use petgraph::graph::{DiGraph, NodeIndex};
+use rayon::prelude::*;
 
 use super::build::{Built, build};
 use super::document::Role;
@@ -11,7 +12,7 @@ use super::files::{Chain, Start, read_chain};
 use super::finding::Findings;
 use super::graph_params::GraphParams;
 use super::infer::{Inferred, infer};
-use super::instance::{Expanded, expand};
+use super::instance::{Expanded, Instance, expand};
 use super::merge::Merged;
 use super::options::{LoadFailure, LoadOptions};
 use super::order::topological_order;
@@ -22,6 +23,9 @@ use super::wanted::{Lookup, WantedPort};
 use super::wiring::{Feed, presence, wire};
 use crate::graph::{Graph, GraphTest, Node, ProductRef, ResolvedValue, Wire};
 use crate::registry::Registry;
+
+/// From how many nodes on they are built in parallel.
+const MANY_NODES: usize = 500;
 
 /// Reads, resolves and checks a graph file.
 ///
@@ -101,11 +105,13 @@ fn check(
 ) -> Option<Graph> {
     let params = GraphParams::resolve(&merged.params, sources, findings);
     let expanded = expand(merged, &params, sources, findings);
-    let built: Vec<Built> = expanded
-        .instances
-        .iter()
-        .map(|i| if i.is_off { Built::default() } else { build(i, &params, registry, sources) })
-        .collect();
+    let build_one = |i: &Instance<'_>| if i.is_off { Built::default() } else { build(i, &params, registry, sources) };
+    // Threads pay only for graphs that nobody writes by hand.
+    let built: Vec<Built> = if expanded.instances.len() > MANY_NODES {
+        expanded.instances.par_iter().map(build_one).collect()
+    } else {
+        expanded.instances.iter().map(build_one).collect()
+    };
 
     let mut own: Vec<Findings> = expanded.instances.iter().map(|_| Findings::default()).collect();
     let mut lookup = Lookup::new(&expanded, &built, sources);
@@ -125,7 +131,12 @@ fn check(
     for (i, own) in own.into_iter().enumerate() {
         let instance = &expanded.instances[i];
         let parts = [&instance.findings, &built[i].findings, &own];
-        clean.push(present[i] && !instance.entry.is_broken && parts.iter().all(|f| f.is_empty()));
+        clean.push(
+            present[i]
+                && !instance.entry.is_broken
+                && !instance.entry.has_broken_inputs
+                && parts.iter().all(|f| f.is_empty()),
+        );
         // What is wrong with a node that fell (its values may come from what is switched off) is no problem now.
         findings.list.extend(instance.findings.list.iter().cloned());
         if present[i] {

@@ -12,6 +12,7 @@
 mod build;
 mod check_params;
 mod document;
+mod duplicates;
 mod files;
 mod finding;
 mod graph_params;
@@ -29,6 +30,8 @@ mod scan;
 mod setting;
 mod source;
 mod syntax;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod wanted;
 mod wiring;

@@ -2,9 +2,9 @@
 
 use indexmap::IndexMap;
 
-use super::document::{Entry, Named, first_of_each, join, read_entries, read_text, unknown_field};
+use super::document::{Entry, Named, entries, join, read_entries, read_text, unknown_field};
 use super::finding::Findings;
-use super::source::{Place, Sources};
+use super::source::Place;
 use super::tree::{Kind, Tree};
 
 const FIELDS: [&str; 8] = ["kind", "params", "inputs", "when", "over", "keep", "label", "threads"];
@@ -26,18 +26,14 @@ pub(crate) struct NodeEntry {
     pub(crate) threads: Option<Tree>,
     /// Parameters of single elements of an expanded node, from `--set mags[Y].radius=..`.
     pub(crate) of_element: Vec<(String, String, Entry)>,
-    /// Something of the skeleton is wrong: what follows from it is not reported.
+    /// Kind, parameters or elements cannot be read: what follows from it is not reported.
     pub(crate) is_broken: bool,
+    /// The same for the inputs.
+    pub(crate) has_broken_inputs: bool,
 }
 
 /// Reads the skeleton of a node.
-pub(crate) fn read_node(
-    name: &str,
-    entry: &Entry,
-    subject: &str,
-    sources: &Sources,
-    findings: &mut Findings,
-) -> NodeEntry {
+pub(crate) fn read_node(name: &str, entry: Entry, subject: &str, findings: &mut Findings) -> NodeEntry {
     let mut node = NodeEntry {
         place: entry.place,
         kind: None,
@@ -51,6 +47,7 @@ pub(crate) fn read_node(
         threads: None,
         of_element: Vec::new(),
         is_broken: false,
+        has_broken_inputs: false,
     };
     let subject = join(subject, name);
     let is_name = |c: char| c == '_' || c == '-' || c.is_alphanumeric();
@@ -58,18 +55,21 @@ pub(crate) fn read_node(
         let expected = "a name of letters, digits, _ and -";
         findings.report("bad-name", entry.place, &subject, format!("{name:?}"), expected);
     }
-    let Some(fields) = entry.value.fields() else {
-        let expected = "(kind: \"..\", params: (..), inputs: {..})";
-        findings.report("wrong-type", entry.value.place, &subject, entry.value.shape(), expected);
-        node.is_broken = true;
-        return node;
+    let fields = match entry.value.into_fields() {
+        Ok(fields) => fields,
+        Err(value) => {
+            let expected = "(kind: \"..\", params: (..), inputs: {..})";
+            findings.report("wrong-type", value.place, &subject, value.shape(), expected);
+            node.is_broken = true;
+            return node;
+        }
     };
-    for (field, place, value) in first_of_each(fields) {
-        let path = join(&subject, field);
+    for (name, Entry { place, value }) in entries(fields) {
+        let path = join(&subject, &name);
         let before = findings.len();
-        match field {
+        match name.as_str() {
             "kind" => {
-                node.kind = read_text(value, &path, findings).map(|name| Named { name, place: value.place });
+                node.kind = read_text(&value, &path, findings).map(|name| Named { name, place: value.place });
                 node.is_broken |= node.kind.is_none();
             }
             "params" => {
@@ -78,34 +78,34 @@ pub(crate) fn read_node(
                 node.is_broken |= findings.len() > before;
             }
             "inputs" => {
-                node.inputs = read_entries(value, &path, sources, findings);
-                node.is_broken |= findings.len() > before;
+                node.inputs = read_entries(value, &path, findings);
+                node.has_broken_inputs = findings.len() > before;
             }
             "over" => {
-                node.over = Some(read_entries(value, &path, sources, findings));
+                node.over = Some(read_entries(value, &path, findings));
                 node.is_broken |= findings.len() > before;
             }
-            "when" => node.when = Some(value.clone()),
-            "keep" => node.keep = Some(value.clone()),
-            "label" => node.label = Some(value.clone()),
-            "threads" => node.threads = Some(value.clone()),
-            _ => unknown_field(field, place, &path, &FIELDS, findings),
+            "when" => node.when = Some(value),
+            "keep" => node.keep = Some(value),
+            "label" => node.label = Some(value),
+            "threads" => node.threads = Some(value),
+            _ => unknown_field(&name, place, &path, &FIELDS, findings),
         }
     }
     node
 }
 
-fn read_params(tree: &Tree, subject: &str, findings: &mut Findings) -> IndexMap<String, Entry> {
+fn read_params(tree: Tree, subject: &str, findings: &mut Findings) -> IndexMap<String, Entry> {
+    let place = tree.place;
     let is_named = matches!(tree.kind, Kind::Struct { name: Some(_), .. } | Kind::Tuple { name: Some(_), .. });
-    let Some(fields) = tree.fields().filter(|_| !is_named) else {
-        let shape = if is_named { "a struct with a name" } else { tree.shape() };
-        findings.report("wrong-type", tree.place, subject, shape, "the parameters, (name: value, ..)");
-        return IndexMap::new();
-    };
-    first_of_each(fields)
-        .into_iter()
-        .map(|(name, place, value)| (name.to_owned(), Entry { place, value: value.clone() }))
-        .collect()
+    let shape = if is_named { "a struct with a name" } else { tree.shape() };
+    match tree.into_fields() {
+        Ok(fields) if !is_named => entries(fields),
+        _ => {
+            findings.report("wrong-type", place, subject, shape, "the parameters, (name: value, ..)");
+            IndexMap::new()
+        }
+    }
 }
 
 impl NodeEntry {
@@ -122,5 +122,6 @@ impl NodeEntry {
         self.label = patch.label.or_else(|| self.label.take());
         self.threads = patch.threads.or_else(|| self.threads.take());
         self.is_broken |= patch.is_broken;
+        self.has_broken_inputs |= patch.has_broken_inputs;
     }
 }

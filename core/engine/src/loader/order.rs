@@ -74,8 +74,8 @@ fn shortest_cycle(first: usize, members: &[usize], readers: &[Vec<usize>]) -> Op
                 path.reverse();
                 return Some(path);
             }
-            if !came_from.contains_key(&reader) {
-                came_from.insert(reader, node);
+            if let std::collections::btree_map::Entry::Vacant(entry) = came_from.entry(reader) {
+                entry.insert(node);
                 queue.push_back(reader);
             }
         }

@@ -39,7 +39,7 @@ pub(crate) fn check_outputs(
             findings.report("duplicate-name", entry.place, &subject, found, expected);
         }
         let product = resolve(&entry.value, params, &subject, lookup.sources, findings)
-            .and_then(|value| lookup.product(&value, &[], &subject, findings));
+            .and_then(|value| lookup.product(&value, &[], &|| subject.clone(), findings));
         let Some(product) = product else { continue };
         match product.instances.as_slice() {
             [] => {}
@@ -47,7 +47,7 @@ pub(crate) fn check_outputs(
             [one] => {
                 // A node without ports has a problem of its own.
                 let Some(signature) = &lookup.built[*one].signature else { continue };
-                if find_output(&product, signature, &subject, findings).is_some()
+                if find_output(&product, signature, &|| subject.clone(), findings).is_some()
                     && let Some(name) = name
                 {
                     delivered.insert(name, (*one, product.output));

@@ -1,5 +1,6 @@
 //! `{name}` inside strings: a whole string that is one reference becomes the value, inside a longer one it is text.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::finding::{Findings, nearest};
@@ -64,6 +65,21 @@ pub(crate) fn split(text: &str) -> Result<Vec<Part>, &'static str> {
         parts.push(Part::Literal(literal));
     }
     Ok(parts)
+}
+
+/// As [`resolve`], without a copy of what has no references.
+pub(crate) fn resolve_cow<'t>(
+    tree: &'t Tree,
+    scope: &dyn Scope,
+    subject: &dyn Fn() -> String,
+    sources: &Sources,
+    findings: &mut Findings,
+) -> Option<Cow<'t, Tree>> {
+    if tree.has_braces {
+        resolve(tree, scope, &subject(), sources, findings).map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(tree))
+    }
 }
 
 /// Replaces all references in a value. `None` when one could not be replaced; every such one is reported, unless its

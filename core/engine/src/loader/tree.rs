@@ -107,6 +107,25 @@ impl Tree {
         }
     }
 
+    /// The same, taken apart.
+    ///
+    /// # Errors
+    /// The value itself when it is something else.
+    pub(crate) fn into_fields(self) -> Result<Vec<Field>, Self> {
+        match self.kind {
+            Kind::Unit => Ok(Vec::new()),
+            Kind::Struct { fields, .. } => Ok(fields),
+            Kind::Map(pairs) if pairs.iter().all(|(key, _)| key.as_text().is_some()) => {
+                let named = pairs.into_iter().filter_map(|(key, value)| match key.kind {
+                    Kind::Text { text, .. } => Some(Field { name: text, place: key.place, value }),
+                    _ => None,
+                });
+                Ok(named.collect())
+            }
+            _ => Err(self),
+        }
+    }
+
     /// What it is, in words, for a message that expected something else.
     pub(crate) fn shape(&self) -> &'static str {
         match self.kind {

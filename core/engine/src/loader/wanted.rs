@@ -8,7 +8,7 @@ use super::finding::{Findings, nearest};
 use super::graph_params::GraphParams;
 use super::instance::{Expanded, Group, Instance, InstanceScope, element_text};
 use super::product_name::ProductName;
-use super::reference::resolve;
+use super::reference::resolve_cow;
 use super::source::{Place, Sources};
 use super::tree::{Kind, Tree};
 
@@ -58,13 +58,13 @@ impl<'a, 'm> Lookup<'a, 'm> {
         let scope = InstanceScope { element: &reader.element, params };
         let mut ports = Vec::with_capacity(reader.entry.inputs.len());
         for (port, entry) in &reader.entry.inputs {
-            let subject = format!("nodes.{}.inputs.{port}", reader.name);
+            let subject = || format!("{}.inputs.{port}", reader.subject);
             let mut wanted =
                 WantedPort { port: port.clone(), place: entry.place, products: Vec::new(), is_broken: false };
-            match resolve(&entry.value, &scope, &subject, self.sources, findings) {
+            match resolve_cow(&entry.value, &scope, &subject, self.sources, findings) {
                 Some(value) if value.is_word("None", self.sources) => continue,
                 Some(value) => {
-                    let one = std::slice::from_ref(&value);
+                    let one = std::slice::from_ref(&*value);
                     let items = if let Kind::List(items) = &value.kind { items.as_slice() } else { one };
                     for item in items {
                         match self.product(item, &reader.element, &subject, findings) {
@@ -85,16 +85,16 @@ impl<'a, 'm> Lookup<'a, 'm> {
         &mut self,
         tree: &Tree,
         element: &[(String, Tree)],
-        subject: &str,
+        subject: &dyn Fn() -> String,
         findings: &mut Findings,
     ) -> Option<WantedProduct> {
         let Some(text) = tree.as_text() else {
-            findings.report("wrong-type", tree.place, subject, tree.excerpt(self.sources), "\"node.port\"");
+            findings.report("wrong-type", tree.place, subject(), tree.excerpt(self.sources), "\"node.port\"");
             return None;
         };
         let Some(name) = ProductName::parse(text) else {
             let expected = "\"node.port\", or \"node[element].port\" for one element of an expanded node";
-            findings.report("bad-product-name", tree.place, subject, format!("{text:?}"), expected);
+            findings.report("bad-product-name", tree.place, subject(), format!("{text:?}"), expected);
             return None;
         };
         let Some(group) = self.expanded.groups.get(name.node) else {
@@ -103,7 +103,7 @@ impl<'a, 'm> Lookup<'a, 'm> {
                 .report(
                     "unknown-node",
                     tree.place,
-                    subject,
+                    subject(),
                     format!("unknown node {:?}", name.node),
                     "the name of a node of this graph",
                 )
@@ -120,7 +120,7 @@ impl<'a, 'm> Lookup<'a, 'm> {
         if name.element.is_none() && instances.is_empty() && !group.members.is_empty() {
             let found = format!("{:?}, which has no element for this node", name.node);
             let expected = format!("one of {}", self.element_names(group).join(", "));
-            findings.report("unknown-element", tree.place, subject, found, expected);
+            findings.report("unknown-element", tree.place, subject(), found, expected);
             return None;
         }
         Some(WantedProduct { place: tree.place, name: text.to_owned(), output: name.port.to_owned(), instances })
@@ -149,7 +149,7 @@ impl<'a, 'm> Lookup<'a, 'm> {
         node: &str,
         wanted: &str,
         place: Place,
-        subject: &str,
+        subject: &dyn Fn() -> String,
         findings: &mut Findings,
     ) -> Option<usize> {
         let full = format!("{node}[{wanted}]");
@@ -163,7 +163,7 @@ impl<'a, 'm> Lookup<'a, 'm> {
             };
             let near = nearest(&full, names.iter().map(String::as_str)).map(str::to_owned);
             findings
-                .report("unknown-element", place, subject, format!("unknown element {full}"), expected)
+                .report("unknown-element", place, subject(), format!("unknown element {full}"), expected)
                 .suggest(near.as_deref());
         }
         found

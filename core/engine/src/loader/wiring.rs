@@ -1,7 +1,5 @@
 //! Ports and types: who reads which product of whom, and which nodes fall with a node that is switched off.
 
-use indexmap::IndexMap;
-
 use super::build::Built;
 use super::finding::{Findings, nearest};
 use super::instance::Instance;
@@ -60,38 +58,40 @@ pub(crate) fn wire(
 ) -> Vec<Feed> {
     let instance = &lookup.expanded.instances[index];
     let Some(signature) = &lookup.built[index].signature else { return Vec::new() };
-    let subject = format!("nodes.{}", instance.name);
-    let mut feeds: IndexMap<&str, Vec<Feed>> = IndexMap::new();
+    let mut feeds: Vec<(usize, Feed)> = Vec::new();
     let mut meant = Vec::new();
     for wanted in ports {
-        let subject = format!("{subject}.inputs.{}", wanted.port);
-        let Some(port) = signature.find_input(&wanted.port) else {
+        let subject = || input_subject(instance, &wanted.port);
+        let Some(at) = signature.inputs.iter().position(|port| port.name == wanted.port) else {
             meant.extend(unknown_port(wanted, ports, signature, &subject, findings));
             continue;
         };
+        let port = &signature.inputs[at];
         if port.arity != Arity::Many {
             too_many(wanted, port, lookup, &subject, findings);
         }
         for product in &wanted.products {
             for &producer in product.instances.iter().filter(|&&i| present[i]) {
                 if output_fits(product, producer, port, lookup, &subject, findings) {
-                    feeds.entry(&port.name).or_default().push(Feed {
-                        port: port.name.clone(),
-                        producer,
-                        output: product.output.clone(),
-                        place: product.place,
-                    });
+                    let (port, output) = (port.name.clone(), product.output.clone());
+                    feeds.push((at, Feed { port, producer, output, place: product.place }));
                 }
             }
         }
     }
     for port in signature.inputs.iter().filter(|p| p.arity == Arity::One) {
         let is_named = ports.iter().any(|w| w.port == port.name && (w.is_broken || !w.products.is_empty()));
-        if !is_named && !meant.contains(&port.name) {
-            missing(index, port, lookup, instance, &subject, findings);
+        if !is_named && !instance.entry.has_broken_inputs && !meant.contains(&port.name) {
+            missing(index, port, lookup, instance, findings);
         }
     }
-    signature.inputs.iter().flat_map(|port| feeds.swap_remove(port.name.as_str()).unwrap_or_default()).collect()
+    // Stable: within a port the order of the file stays.
+    feeds.sort_by_key(|(port, _)| *port);
+    feeds.into_iter().map(|(_, feed)| feed).collect()
+}
+
+fn input_subject(instance: &Instance<'_>, port: &str) -> String {
+    format!("{}.inputs.{port}", instance.subject)
 }
 
 /// Returns the port that was probably meant: that it is missing is then no news.
@@ -99,7 +99,7 @@ fn unknown_port(
     wanted: &WantedPort,
     ports: &[WantedPort],
     signature: &Signature,
-    subject: &str,
+    subject: &dyn Fn() -> String,
     findings: &mut Findings,
 ) -> Option<String> {
     let names: Vec<&str> = signature.inputs.iter().map(|p| p.name.as_str()).collect();
@@ -111,12 +111,18 @@ fn unknown_port(
         format!("one of {}", names.join(", "))
     };
     findings
-        .report("unknown-port", wanted.place, subject, format!("unknown input port {:?}", wanted.port), expected)
+        .report("unknown-port", wanted.place, subject(), format!("unknown input port {:?}", wanted.port), expected)
         .suggest(near);
     near.map(str::to_owned)
 }
 
-fn too_many(wanted: &WantedPort, port: &InputPort, lookup: &Lookup<'_, '_>, subject: &str, findings: &mut Findings) {
+fn too_many(
+    wanted: &WantedPort,
+    port: &InputPort,
+    lookup: &Lookup<'_, '_>,
+    subject: &dyn Fn() -> String,
+    findings: &mut Findings,
+) {
     let count: usize = wanted.products.iter().map(|p| p.instances.len()).sum();
     if count < 2 {
         return;
@@ -128,7 +134,7 @@ fn too_many(wanted: &WantedPort, port: &InputPort, lookup: &Lookup<'_, '_>, subj
         None => format!("{count} products"),
     };
     let expected = format!("one product of type {}", port.product.name);
-    let finding = findings.report("too-many-products", place, subject, found, expected);
+    let finding = findings.report("too-many-products", place, subject(), found, expected);
     if let Some(product) = expanded
         && let Some(&first) = product.instances.first()
     {
@@ -141,7 +147,7 @@ fn output_fits(
     producer: usize,
     port: &InputPort,
     lookup: &Lookup<'_, '_>,
-    subject: &str,
+    subject: &dyn Fn() -> String,
     findings: &mut Findings,
 ) -> bool {
     // A producer without ports has a problem of its own; its readers have none.
@@ -153,7 +159,7 @@ fn output_fits(
         let expected = format!("a product of type {}", port.product.name);
         let others: Vec<&str> =
             signature.outputs.iter().filter(|o| o.product == port.product).map(|o| o.name.as_str()).collect();
-        let finding = findings.report("type-mismatch", product.place, subject, found, expected);
+        let finding = findings.report("type-mismatch", product.place, subject(), found, expected);
         if let [only] = others.as_slice() {
             let node = &lookup.expanded.instances[producer].name;
             finding.help(format!("{node} gives that type at \"{node}.{only}\""));
@@ -166,7 +172,7 @@ fn output_fits(
 pub(crate) fn find_output<'s>(
     product: &WantedProduct,
     signature: &'s Signature,
-    subject: &str,
+    subject: &dyn Fn() -> String,
     findings: &mut Findings,
 ) -> Option<&'s str> {
     if let Some(output) = signature.find_output(&product.output) {
@@ -180,20 +186,13 @@ pub(crate) fn find_output<'s>(
     };
     let node = product.name.strip_suffix(&product.output).unwrap_or_default().trim_end_matches('.');
     let found = format!("{:?}: {node} has no output {:?}", product.name, product.output);
-    findings.report("unknown-port", product.place, subject, found, expected).suggest(nearest(&product.output, names));
+    findings.report("unknown-port", product.place, subject(), found, expected).suggest(nearest(&product.output, names));
     None
 }
 
-fn missing(
-    index: usize,
-    port: &InputPort,
-    lookup: &Lookup<'_, '_>,
-    instance: &Instance<'_>,
-    subject: &str,
-    findings: &mut Findings,
-) {
+fn missing(index: usize, port: &InputPort, lookup: &Lookup<'_, '_>, instance: &Instance<'_>, findings: &mut Findings) {
     let expected = format!("a product of type {} at input {:?}", port.product.name, port.name);
-    let path = format!("{subject}.inputs.{}", port.name);
+    let path = input_subject(instance, &port.name);
     let candidates = lookup.products_of_type(port.product.name, index);
     let finding = findings.report("missing-input", instance.entry.place, path, "nothing", expected);
     if !candidates.is_empty() {

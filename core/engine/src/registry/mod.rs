@@ -5,8 +5,6 @@ mod catalogue;
 mod parameters;
 mod schema;
 mod source;
-#[cfg(test)]
-mod tests;
 
 pub use catalogue::{Registry, RegistryError};
 pub use parameters::{Choice, ParamInfo, parameters, undocumented_parameters};

@@ -1,8 +1,8 @@
 //! All problems of a file at once, each with its place, none of them a consequence.
 
-use skyloom_engine::LoadOptions;
+use skyloom_engine::{LoadOptions, load_str};
 
-use crate::support::{load, load_with, only, options, places};
+use crate::support::{load, load_with, only, options, places, registry};
 
 const EIGHT: &str = r##"// Eight mistakes, two of them in one node.
 (
@@ -278,4 +278,39 @@ fn a_file_that_is_no_struct_is_explained() {
 fn a_mistake_in_an_expanded_node_is_reported_once() {
     let text = "(name: \"x\", nodes: {\n\"m\": (kind: \"toy.constant\", params: (value: \"one\"), over: {\"band\": [\"Y\", \"J\"]}),\n})";
     assert_eq!(places(load(text)), ["2:45 wrong-type nodes.m[Y].params.value"]);
+}
+
+#[test]
+fn no_damage_to_a_file_makes_the_loader_panic() {
+    let registry = registry();
+    let check = |text: &str| {
+        if let Err(failure) = load_str(text, "x.ron".as_ref(), &options(), &registry) {
+            assert!(!failure.diagnostics.is_empty(), "a failure says why");
+            for d in &failure.diagnostics {
+                assert!(d.source.get(d.span.clone()).is_some(), "{d:?}");
+            }
+        }
+    };
+    for (i, c) in EIGHT.char_indices() {
+        check(&EIGHT[..i]);
+        check(&format!("{}{}", &EIGHT[..i], &EIGHT[i + c.len_utf8()..]));
+        for other in ["(", "}", "\"", "{x}", "\\", "é", "NaN"] {
+            check(&format!("{}{other}{}", &EIGHT[..i], &EIGHT[i..]));
+        }
+    }
+}
+
+#[test]
+fn a_word_where_text_is_wanted_gets_its_quotes_suggested() {
+    let node = "(kind: \"toy.scale\", params: (factor: 2, name: word), inputs: {\"number\": \"source.number\"})";
+    assert_eq!(only(load(&one_node(node))).help.as_deref(), Some("write it in quotes: \"word\""));
+}
+
+#[test]
+fn two_mistakes_in_one_value_of_a_reference_and_beside_it_are_both_found() {
+    let text = "(name: \"x\", params: {\"r\": [(name: \"a\", from: 1, to: \"z\")]}, nodes: {\n\"c\": (kind: \"toy.constant\", params: (value: 1)),\n\"s\": (kind: \"toy.sieve\", params: (rules: \"{r}\", more: 1), inputs: {\"number\": \"c.number\"}),\n})";
+    assert_eq!(
+        places(load(text)),
+        ["1:53 wrong-type nodes.s.params.rules.0.to", "3:49 unknown-parameter nodes.s.params.more"]
+    );
 }

@@ -71,7 +71,7 @@ fn every_value_knows_its_origin() {
     );
     assert_eq!(graph.params()["n"].origin, Origin::CommandLine);
     assert_eq!(graph.params()["nested"].value, "\"w/5\"");
-    assert_eq!(graph.params()["word"].origin, file(1, 37));
+    assert_eq!(graph.params()["word"].origin, file(1, 38));
 }
 
 #[test]

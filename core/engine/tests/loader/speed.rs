@@ -1,7 +1,9 @@
-//! A graph of ten thousand nodes is loaded and checked in a fraction of a second.
+//! A graph of ten thousand nodes is loaded and checked in a fraction of a second. CPU time is measured: the machine may
+//! be busy with other tests.
 
 use std::fmt::Write;
-use std::time::Instant;
+
+use cpu_time::ThreadTime;
 
 use crate::support::load;
 
@@ -38,7 +40,7 @@ fn big_graph(n: usize) -> String {
 #[test]
 fn ten_thousand_nodes_are_checked_well_below_a_second() {
     let text = big_graph(10_000);
-    let start = Instant::now();
+    let start = ThreadTime::now();
     let graph = load(&text).expect("a good graph");
     let elapsed = start.elapsed();
     assert_eq!(graph.nodes().len(), 10_000);
@@ -50,7 +52,7 @@ fn ten_thousand_nodes_are_checked_well_below_a_second() {
 #[test]
 fn one_missing_hub_in_ten_thousand_nodes_is_reported_quickly() {
     let text = big_graph(10_000).replace("\"n0.number\"", "\"m0.number\"");
-    let start = Instant::now();
+    let start = ThreadTime::now();
     let failure = load(&text).expect_err("a hub is missing");
     assert!(failure.diagnostics.iter().all(|d| d.code == "unknown-node"));
     assert!(start.elapsed().as_secs_f64() < 3.0, "{:?}", start.elapsed());
