@@ -85,7 +85,13 @@ impl Survey {
     /// records, and at artefacts before records, never takes a node that commits meanwhile for a leftover.
     pub(crate) fn of(layout: &Layout) -> Result<Self, StoreError> {
         let mut survey = Self::default();
-        for file in files_below(&layout.artefacts())? {
+        let mut files = Vec::new();
+        for (folder, _) in folder_entries(&layout.artefacts())? {
+            if folder.is_dir() {
+                files.extend(files_in(&folder)?);
+            }
+        }
+        for file in files {
             // Files with other names were not put here by a store; they are left alone.
             let Some(digest) = digest_in_name(&file.path) else { continue };
             let (last_used_ns, nodes) = (file.modified_ns, BTreeSet::new());
@@ -93,11 +99,11 @@ impl Survey {
                 .artefacts
                 .insert(file.path.clone(), FoundArtefact { file, digest, type_name: None, last_used_ns, nodes });
         }
-        for file in files_below(&layout.recipes())? {
+        for file in files_in(&layout.recipes())? {
             let action = read_pointer(&file.path);
             survey.pointers.push(FoundPointer { file, action });
         }
-        for file in files_below(&layout.actions())? {
+        for file in files_in(&layout.actions())? {
             match unseal::<Record>(&file.path) {
                 Unsealed::Value(record, _) => survey.add_record(layout, file, &record),
                 Unsealed::Absent => {}
@@ -178,18 +184,9 @@ pub(crate) fn look(path: PathBuf) -> Result<Option<FoundFile>, StoreError> {
     Ok(metadata.is_file().then_some(FoundFile { path, bytes: metadata.len(), modified_ns }))
 }
 
-/// The files in a folder of folders, sorted by path.
-fn files_below(folder: &Path) -> Result<Vec<FoundFile>, StoreError> {
-    let mut files = Vec::new();
-    for (fan, _) in folder_entries(folder)? {
-        if !fan.is_dir() {
-            continue;
-        }
-        for (path, _) in folder_entries(&fan)? {
-            files.extend(look(path)?);
-        }
-    }
-    Ok(files)
+/// The plain files in a folder, sorted by path.
+fn files_in(folder: &Path) -> Result<Vec<FoundFile>, StoreError> {
+    folder_entries(folder)?.into_iter().filter_map(|(path, _)| look(path).transpose()).collect()
 }
 
 /// The digest that an artefact's name promises.

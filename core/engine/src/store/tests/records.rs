@@ -178,3 +178,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+#[ignore = "a measurement: run it alone, with --nocapture"]
+fn time_per_node() {
+    let store = test_store();
+    let tenancy = store.tenancy().unwrap();
+    let n = 2000_u32;
+    let artefacts: Vec<_> = (0..n).map(|i| store.put(&toy(&i.to_string())).unwrap()).collect();
+    let time = |what: &str, work: &mut dyn FnMut(u32)| {
+        // Processor time, which a busy machine does not lengthen.
+        let start = cpu_time::ThreadTime::now();
+        (0..n).for_each(work);
+        println!("{what:30} {:8.1} us per node", start.elapsed().as_secs_f64() * 1e6 / f64::from(n));
+    };
+    let nodes: Vec<_> = (0..n).map(|i| record(&format!("node{i}"), 1, &[("toy", &artefacts[i as usize])])).collect();
+    let node = |i: u32| &nodes[i as usize];
+    time("put", &mut |i| drop(store.put(&toy(&format!("second {i}"))).unwrap()));
+    time("commit", &mut |i| store.commit(node(i)).unwrap());
+    time("remember", &mut |i| store.remember("g", &node(i).node, node(i)).unwrap());
+    time("remember again", &mut |i| store.remember("g", &node(i).node, node(i)).unwrap());
+    time("find_recipe, found", &mut |i| drop(store.find_recipe(&node(i).recipe.unwrap()).unwrap()));
+    time("find_recipe, absent", &mut |i| drop(store.find_recipe(&node(i).action)));
+    time("last", &mut |i| drop(store.last("g", &node(i).node)));
+    drop(tenancy);
+    time("find_recipe without tenancy", &mut |i| drop(store.find_recipe(&node(i).recipe.unwrap()).unwrap()));
+}
