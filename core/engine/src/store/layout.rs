@@ -96,7 +96,7 @@ impl Layout {
     }
 
     pub(crate) fn recipe(&self, key: Key) -> PathBuf {
-        self.recipes().join(key.to_hex())
+        self.recipes().join(format!("{key}.json"))
     }
 
     pub(crate) fn last_of(&self, graph: &str, node: &str, suffix: &str) -> PathBuf {
