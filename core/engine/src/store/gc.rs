@@ -63,7 +63,7 @@ pub struct Removed {
     pub kind: RemovedKind,
     /// The file.
     pub path: PathBuf,
-    /// Its size.
+    /// Bytes that this frees.
     pub bytes: u64,
     /// When it was last used.
     pub last_used: SystemTime,
@@ -78,7 +78,7 @@ pub struct GcReport {
     pub removed: Vec<Removed>,
     /// Bytes that this freed.
     pub freed: u64,
-    /// Bytes of artefacts and records that stay.
+    /// Bytes of artefacts and records that stay; the last state of each node is not counted.
     pub kept: u64,
     /// Artefacts that were due but are in use by a living process.
     pub spared_live: Vec<Digest>,
@@ -93,6 +93,8 @@ pub struct GcReport {
 struct Due {
     kind: RemovedKind,
     file: FoundFile,
+    /// Bytes that this frees.
+    bytes: u64,
     digest: Option<Digest>,
     last_used_ns: u128,
     nodes: Vec<String>,
@@ -165,6 +167,7 @@ impl Store {
                 due.push(Due {
                     kind: if is_orphan { RemovedKind::Orphan } else { RemovedKind::Artefact },
                     digest: Some(artefact.digest),
+                    bytes: artefact.file.bytes,
                     last_used_ns: artefact.last_used_ns,
                     nodes: artefact.nodes.into_iter().collect(),
                     file: artefact.file,
@@ -179,21 +182,24 @@ impl Store {
         }
         let oldest_useful = nanos_before_now(options.record_age);
         let Survey { artefacts, records, pointers, .. } = survey;
-        records.sort_by_key(|r| (r.file.modified_ns, r.action));
+        records.sort_by_key(|r| (r.last_used_ns, r.action));
         records.retain(|record| {
             let is_bare = !record.outputs.iter().any(|path| artefacts.contains_key(path));
             // What was used since the oldest living process began may be part of its plan.
-            let is_in_use = claims.oldest.is_some_and(|began| record.file.modified_ns >= began);
-            if !is_bare || is_in_use || (record.file.modified_ns >= oldest_useful && size <= budget) {
+            let is_in_use = claims.oldest.is_some_and(|began| record.last_used_ns >= began);
+            if !is_bare || is_in_use || (record.last_used_ns >= oldest_useful && size <= budget) {
                 return true;
             }
             size -= record.file.bytes;
-            due.push(Due::plain(RemovedKind::Record, record.file.clone(), vec![record.node.clone()]));
+            let mut entry = Due::plain(RemovedKind::Record, record.file.clone(), vec![record.node.clone()]);
+            entry.last_used_ns = record.last_used_ns;
+            due.push(entry);
             false
         });
         let kept: BTreeSet<_> = records.iter().map(|r| r.action).collect();
         for pointer in pointers.iter().filter(|p| p.action.is_none_or(|a| !kept.contains(&a))) {
             let mut entry = Due::plain(RemovedKind::Recipe, pointer.file.clone(), Vec::new());
+            entry.bytes = pointer.bytes;
             entry.leads_to = pointer.action.map(|a| self.layout.action(a));
             due.push(entry);
         }
@@ -240,14 +246,14 @@ impl Store {
 
 impl Due {
     fn plain(kind: RemovedKind, file: FoundFile, nodes: Vec<String>) -> Self {
-        Self { kind, last_used_ns: file.modified_ns, file, digest: None, nodes, leads_to: None }
+        Self { kind, last_used_ns: file.modified_ns, bytes: file.bytes, file, digest: None, nodes, leads_to: None }
     }
 
     fn into_removed(self) -> Removed {
         Removed {
             kind: self.kind,
             path: self.file.path,
-            bytes: self.file.bytes,
+            bytes: self.bytes,
             last_used: time_of(self.last_used_ns),
             nodes: self.nodes,
         }

@@ -3,6 +3,7 @@
 
 use super::error::StoreError;
 use super::handle::Store;
+use super::place::TempFile;
 use super::record::Record;
 use super::sealed::{seal, unseal};
 
@@ -10,32 +11,40 @@ const LAST: &str = ".json";
 const PREVIOUS: &str = ".previous.json";
 
 impl Store {
-    /// Remembers what a node ran, or was reused from, last. When that differs from before, what it was before is kept too,
-    /// so that `why` can still compare after the run.
+    /// Remembers what a node was reused from; [`Store::commit`] remembers by itself. When that differs from before, what it
+    /// was before is kept too, so that `why` can still compare after the run.
     ///
     /// Two graphs of the same name share these files; that costs a less telling reason, nothing else.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn remember(&self, graph: &str, node: &str, record: &Record) -> Result<(), StoreError> {
-        let path = self.layout.last_of(graph, node, LAST);
-        match self.last(graph, node) {
-            Some(last) if last.action == record.action && last.recipe == record.recipe => return Ok(()),
-            // The same work under another recipe is no change that `why` should forget the previous one for.
-            Some(last) if last.action == record.action => {}
-            Some(_) => {
-                let previous = self.layout.last_of(graph, node, PREVIOUS);
-                std::fs::rename(&path, &previous)
-                    .map_err(|e| StoreError::io("keeping what a node ran before", &previous, e, 0))?;
-            }
-            None => {}
+        if self.last(graph, node).is_some_and(|last| last.action == record.action && last.recipe == record.recipe) {
+            return Ok(());
         }
         let mut record = record.clone();
         graph.clone_into(&mut record.graph);
         node.clone_into(&mut record.node);
         let temp = self.tenant()?.temp("json")?;
-        temp.write(&seal(&record, &path)?)?;
-        temp.place(&path)
+        temp.write(&seal(&record, &self.layout.last_of(graph, node, LAST))?)?;
+        self.replace_last(graph, node, &record, temp)
+    }
+
+    /// Puts the file of a record in place, and keeps what was there when it was another action.
+    pub(crate) fn replace_last(
+        &self,
+        graph: &str,
+        node: &str,
+        record: &Record,
+        file: TempFile,
+    ) -> Result<(), StoreError> {
+        let path = self.layout.last_of(graph, node, LAST);
+        if self.last(graph, node).is_some_and(|last| last.action != record.action) {
+            let previous = self.layout.last_of(graph, node, PREVIOUS);
+            std::fs::rename(&path, &previous)
+                .map_err(|e| StoreError::io("keeping what a node ran before", &previous, e, 0))?;
+        }
+        file.place(&path)
     }
 
     /// What a node ran, or was reused from, last.

@@ -81,6 +81,8 @@ impl Layout {
         self.base.join("lock")
     }
 
+    /// Artefacts are spread over 256 folders, because people list them. Records and recipes are not: a new folder costs a
+    /// node ten times as much as a new file.
     pub(crate) fn artefact(&self, artefact: &Artefact) -> PathBuf {
         let hex = artefact.digest.to_hex();
         let mut path = self.artefacts();
@@ -90,13 +92,11 @@ impl Layout {
     }
 
     pub(crate) fn action(&self, key: Key) -> PathBuf {
-        let hex = key.to_hex();
-        self.actions().join(&hex[..2]).join(format!("{hex}.json"))
+        self.actions().join(format!("{key}.json"))
     }
 
     pub(crate) fn recipe(&self, key: Key) -> PathBuf {
-        let hex = key.to_hex();
-        self.recipes().join(&hex[..2]).join(hex)
+        self.recipes().join(format!("{key}.json"))
     }
 
     pub(crate) fn last_of(&self, graph: &str, node: &str, suffix: &str) -> PathBuf {

@@ -9,9 +9,9 @@
 //! ROOT/CACHEDIR.TAG                 tells backup programs to leave this folder out
 //! ROOT/v1/lock                      shared by lookups and commits, exclusive for removals
 //! ROOT/v1/artefacts/ab/<digest>.fits   the products, named by the BLAKE3 digest of their bytes
-//! ROOT/v1/actions/ab/<action key>.json one record per way a node was run: ingredients, outputs, times
-//! ROOT/v1/recipes/ab/<recipe key>   64 digits: the action key that this recipe led to
-//! ROOT/v1/last/<graph>/<node>.json  copy of the record that the node had last (`.previous.json`: before that)
+//! ROOT/v1/actions/<action key>.json    one record per way a node was run: ingredients, outputs, times
+//! ROOT/v1/recipes/<recipe key>.json    another name of the record that this recipe led to
+//! ROOT/v1/last/<graph>/<node>.json  another name of the record that the node had last (`.previous.json`: before that)
 //! ROOT/v1/stat/<device>-<inode>     digests of files whose size and times have not changed since
 //! ROOT/v1/pins/<name>.json          artefacts that garbage collection leaves alone
 //! ROOT/v1/live/<tenancy>            locked by a living process; the digests that it leans on, one per line

@@ -37,6 +37,17 @@ impl TempFile {
         std::fs::write(&self.path, bytes).map_err(|e| StoreError::io("writing", &self.path, e, bytes.len() as u64))
     }
 
+    /// Makes it a second name of a file, or a copy where the file system knows no links.
+    pub(crate) fn link_to(&self, file: &Path) -> Result<(), StoreError> {
+        match std::fs::hard_link(file, &self.path) {
+            Ok(()) => Ok(()),
+            Err(_) => {
+                std::fs::copy(file, &self.path).map_err(|e| StoreError::io("copying a record", &self.path, e, 0))?;
+                Ok(())
+            }
+        }
+    }
+
     /// Gives the file its final name, replacing what has it. This is the moment in which it appears, complete.
     pub(crate) fn place(mut self, dest: &Path) -> Result<(), StoreError> {
         let mut outcome = std::fs::rename(&self.path, dest);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -57,7 +58,8 @@ pub struct Record {
 }
 
 impl Store {
-    /// Commits a node: from now on its action key, and its recipe key if it has one, lead to this record.
+    /// Commits a node: from now on its action key, and its recipe key if it has one, lead to this record. It is also
+    /// remembered as the last state of its node, as [`Store::remember`] does.
     ///
     /// # Errors
     /// When an output is not in the store, or the record cannot be written.
@@ -79,6 +81,9 @@ impl Store {
         let path = self.layout.action(record.action);
         let temp = tenant.temp("json")?;
         temp.write(&seal(record, &path)?)?;
+        // The same file under three names: links cost a fraction of what files cost.
+        let last = tenant.temp("json")?;
+        last.link_to(temp.path())?;
         let lock = self.layout.shared()?;
         // Note first: what is claimed cannot vanish between the look and the rename.
         tenant.note(&lock, record.outputs.values().map(|a| &a.digest))?;
@@ -86,76 +91,86 @@ impl Store {
             return Err(StoreError::Missing { path: self.layout.artefact(absent) });
         }
         temp.place(&path)?;
-        match record.recipe {
-            Some(recipe) => self.point(&lock, recipe, record.action),
-            None => Ok(()),
+        if let Some(recipe) = record.recipe {
+            self.point(&lock, recipe, record.action)?;
         }
+        self.replace_last(&record.graph, &record.node, record, last)
     }
 
     /// Lets another recipe lead to an action: the node was found by its action key, after a node upstream ran again and
     /// made the same bytes.
     ///
     /// # Errors
-    /// When the entry cannot be written.
+    /// When the action has no record, or the entry cannot be written.
     pub fn link_recipe(&self, recipe: &Key, action: &Key) -> Result<(), StoreError> {
-        self.point(&self.layout.shared()?, *recipe, *action)
+        let lock = self.layout.shared()?;
+        match self.read(&self.layout.recipe(*recipe)) {
+            Some((record, _)) if record.action == *action => Ok(()),
+            _ => self.point(&lock, *recipe, *action),
+        }
     }
 
+    /// A recipe's entry is its action's record under another name.
     fn point(&self, _lock: &Shared, recipe: Key, action: Key) -> Result<(), StoreError> {
-        let path = self.layout.recipe(recipe);
-        if read_pointer(&path) == Some(action) {
-            return Ok(());
+        let (from, to) = (self.layout.action(action), self.layout.recipe(recipe));
+        match std::fs::hard_link(&from, &to) {
+            Ok(()) => Ok(()),
+            Err(e) if e.kind() == ErrorKind::NotFound && !from.exists() => Err(StoreError::Missing { path: from }),
+            // There is one already, or this file system knows no links.
+            Err(_) => {
+                let temp = self.tenant()?.temp("json")?;
+                temp.link_to(&from)?;
+                temp.place(&to)
+            }
         }
-        let temp = self.tenant()?.temp("recipe")?;
-        temp.write(format!("{action}\n").as_bytes())?;
-        temp.place(&path)
     }
 
     /// The record that a recipe led to. Its artefacts may have been removed meanwhile: see [`Store::contains`].
     #[must_use]
     pub fn find_recipe(&self, recipe: &Key) -> Option<Record> {
-        let lock = self.lookup_lock();
-        let action = read_pointer(&self.layout.recipe(*recipe))?;
-        self.read_action(lock.as_ref(), action)
+        let lock = self.lookup_lock()?;
+        let (record, file) = self.read(&self.layout.recipe(*recipe))?;
+        self.use_record(lock.as_ref(), record, &file)
     }
 
     /// The record of an action. Its artefacts may have been removed meanwhile: see [`Store::contains`].
     #[must_use]
     pub fn find_action(&self, action: &Key) -> Option<Record> {
-        self.read_action(self.lookup_lock().as_ref(), *action)
-    }
-
-    /// Only a process with a tenancy leaves traces and needs the lock.
-    fn lookup_lock(&self) -> Option<Shared> {
-        self.current()?;
-        self.layout.shared().inspect_err(|e| tracing::warn!("{e}")).ok()
-    }
-
-    fn read_action(&self, lock: Option<&Shared>, action: Key) -> Option<Record> {
-        let path = self.layout.action(action);
-        let (record, file): (Record, File) = unseal(&path).value(&path)?;
-        if record.action != action {
+        let lock = self.lookup_lock()?;
+        let path = self.layout.action(*action);
+        let (record, file) = self.read(&path)?;
+        if record.action != *action {
             tracing::warn!("{}: holds the record of another action, taken as absent", path.display());
             return None;
         }
+        self.use_record(lock.as_ref(), record, &file)
+    }
+
+    /// Only a process with a tenancy leaves traces and needs the lock. `None` when it needs the lock and cannot have it: then
+    /// nothing is found, because nothing could be claimed.
+    fn lookup_lock(&self) -> Option<Option<Shared>> {
+        if self.current().is_none() {
+            return Some(None);
+        }
+        self.layout.shared().inspect_err(|e| tracing::warn!("{e}")).ok().map(Some)
+    }
+
+    fn read(&self, path: &Path) -> Option<(Record, File)> {
+        unseal(path).value(path)
+    }
+
+    /// A process with a tenancy claims what it found, and dates the use.
+    fn use_record(&self, lock: Option<&Shared>, record: Record, file: &File) -> Option<Record> {
         if let (Some(lock), Some(tenant)) = (lock, self.current()) {
             if let Err(e) = tenant.note(lock, record.outputs.values().map(|a| &a.digest)) {
                 tracing::warn!("{e}; taken as absent, because nothing would keep its artefacts");
                 return None;
             }
-            // The time of last use. A failure costs only a worse choice in garbage collection.
+            // A failure costs only a worse choice in garbage collection.
             let _ = file.set_modified(SystemTime::now());
         }
         Some(record)
     }
-}
-
-/// The action key in a recipe's entry. Anything but 64 digits and a line break is as good as absent.
-pub(crate) fn read_pointer(path: &std::path::Path) -> Option<Key> {
-    let mut text = String::new();
-    File::open(path).ok()?.take(128).read_to_string(&mut text).ok()?;
-    let hex = text.strip_suffix('\n')?;
-    Key::from_hex(hex)
 }
 
 /// Floats in JSON, with those that JSON cannot write as text.

@@ -11,7 +11,7 @@ use super::artefact::Artefact;
 use super::error::StoreError;
 use super::handle::Store;
 use super::layout::{Layout, folder_entries};
-use super::record::{Record, read_pointer};
+use super::record::Record;
 use super::sealed::{Unsealed, unseal};
 use crate::digest::Digest;
 use crate::keys::Key;
@@ -43,6 +43,8 @@ pub(crate) struct FoundFile {
     pub(crate) path: PathBuf,
     pub(crate) bytes: u64,
     pub(crate) modified_ns: u128,
+    /// Whether it is a link.
+    pub(crate) has_other_names: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -58,6 +60,8 @@ pub(crate) struct FoundArtefact {
 #[derive(Debug, Clone)]
 pub(crate) struct FoundRecord {
     pub(crate) file: FoundFile,
+    /// The latest of its own time and those of the recipes that lead to it: they may be older files.
+    pub(crate) last_used_ns: u128,
     pub(crate) action: Key,
     pub(crate) node: String,
     /// Where its artefacts lie, whether they exist or not.
@@ -67,6 +71,8 @@ pub(crate) struct FoundRecord {
 #[derive(Debug, Clone)]
 pub(crate) struct FoundPointer {
     pub(crate) file: FoundFile,
+    /// Bytes that go when it goes.
+    pub(crate) bytes: u64,
     /// Empty when the entry is damaged.
     pub(crate) action: Option<Key>,
 }
@@ -85,7 +91,13 @@ impl Survey {
     /// records, and at artefacts before records, never takes a node that commits meanwhile for a leftover.
     pub(crate) fn of(layout: &Layout) -> Result<Self, StoreError> {
         let mut survey = Self::default();
-        for file in files_below(&layout.artefacts())? {
+        let mut files = Vec::new();
+        for (folder, _) in folder_entries(&layout.artefacts())? {
+            if folder.is_dir() {
+                files.extend(files_in(&folder)?);
+            }
+        }
+        for file in files {
             // Files with other names were not put here by a store; they are left alone.
             let Some(digest) = digest_in_name(&file.path) else { continue };
             let (last_used_ns, nodes) = (file.modified_ns, BTreeSet::new());
@@ -93,13 +105,29 @@ impl Survey {
                 .artefacts
                 .insert(file.path.clone(), FoundArtefact { file, digest, type_name: None, last_used_ns, nodes });
         }
-        for file in files_below(&layout.recipes())? {
-            let action = read_pointer(&file.path);
-            survey.pointers.push(FoundPointer { file, action });
+        for file in files_in(&layout.recipes())? {
+            let action = match unseal::<Record>(&file.path) {
+                Unsealed::Value(record, _) => Some(record.action),
+                Unsealed::Absent | Unsealed::Damaged => None,
+                Unsealed::Unreadable(e) => return Err(StoreError::io("reading a record", &file.path, e, 0)),
+            };
+            // Another name of its record takes no room of its own.
+            let bytes = if file.has_other_names { 0 } else { file.bytes };
+            survey.pointers.push(FoundPointer { file, bytes, action });
         }
-        for file in files_below(&layout.actions())? {
+        let mut used_by_recipe: BTreeMap<Key, u128> = BTreeMap::new();
+        for pointer in &survey.pointers {
+            if let Some(action) = pointer.action {
+                let used = used_by_recipe.entry(action).or_default();
+                *used = pointer.file.modified_ns.max(*used);
+            }
+        }
+        for file in files_in(&layout.actions())? {
             match unseal::<Record>(&file.path) {
-                Unsealed::Value(record, _) => survey.add_record(layout, file, &record),
+                Unsealed::Value(record, _) => {
+                    let by_recipe = used_by_recipe.get(&record.action).copied().unwrap_or(0);
+                    survey.add_record(layout, file, &record, by_recipe);
+                }
                 Unsealed::Absent => {}
                 Unsealed::Damaged => survey.damaged_records.push(file),
                 // Its artefacts would be taken for orphans.
@@ -109,17 +137,19 @@ impl Survey {
         Ok(survey)
     }
 
-    fn add_record(&mut self, layout: &Layout, file: FoundFile, record: &Record) {
+    fn add_record(&mut self, layout: &Layout, file: FoundFile, record: &Record, used_by_recipe_ns: u128) {
+        let last_used_ns = file.modified_ns.max(used_by_recipe_ns);
         let place = |artefact: &Artefact| layout.artefact(artefact);
         for (port, artefact) in &record.outputs {
             if let Some(found) = self.artefacts.get_mut(&place(artefact)) {
-                found.last_used_ns = found.last_used_ns.max(file.modified_ns);
+                found.last_used_ns = found.last_used_ns.max(last_used_ns);
                 found.type_name.get_or_insert_with(|| artefact.type_name.clone());
                 found.nodes.insert(format!("{}/{}.{port}", record.graph, record.node));
             }
         }
         self.records.push(FoundRecord {
             file,
+            last_used_ns,
             action: record.action,
             node: format!("{}/{}", record.graph, record.node),
             outputs: record.outputs.values().map(place).collect(),
@@ -129,7 +159,7 @@ impl Survey {
     /// Bytes of all files.
     pub(crate) fn total(&self) -> u64 {
         let artefacts = self.artefacts.values().map(|a| a.file.bytes);
-        let pointers = self.pointers.iter().map(|p| p.file.bytes);
+        let pointers = self.pointers.iter().map(|p| p.bytes);
         let records = self.records.iter().map(|r| r.file.bytes);
         artefacts.chain(pointers).chain(records).chain(self.damaged_records.iter().map(|f| f.bytes)).sum()
     }
@@ -175,21 +205,24 @@ pub(crate) fn look(path: PathBuf) -> Result<Option<FoundFile>, StoreError> {
     };
     let modified = metadata.modified().map_err(failed)?;
     let modified_ns = modified.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
-    Ok(metadata.is_file().then_some(FoundFile { path, bytes: metadata.len(), modified_ns }))
+    let (bytes, has_other_names) = (metadata.len(), has_other_names(&metadata));
+    Ok(metadata.is_file().then_some(FoundFile { path, bytes, modified_ns, has_other_names }))
 }
 
-/// The files in a folder of folders, sorted by path.
-fn files_below(folder: &Path) -> Result<Vec<FoundFile>, StoreError> {
-    let mut files = Vec::new();
-    for (fan, _) in folder_entries(folder)? {
-        if !fan.is_dir() {
-            continue;
-        }
-        for (path, _) in folder_entries(&fan)? {
-            files.extend(look(path)?);
-        }
-    }
-    Ok(files)
+#[cfg(unix)]
+fn has_other_names(metadata: &std::fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(metadata) > 1
+}
+
+/// Elsewhere the number of names is not known; the sizes of links then count twice.
+#[cfg(not(unix))]
+fn has_other_names(_: &std::fs::Metadata) -> bool {
+    false
+}
+
+/// The plain files in a folder, sorted by path.
+fn files_in(folder: &Path) -> Result<Vec<FoundFile>, StoreError> {
+    folder_entries(folder)?.into_iter().filter_map(|(path, _)| look(path).transpose()).collect()
 }
 
 /// The digest that an artefact's name promises.

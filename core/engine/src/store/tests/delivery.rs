@@ -13,7 +13,7 @@ fn an_output_is_placed_once_and_then_left_alone() {
     let placed = std::fs::metadata(&dest).unwrap().modified().unwrap();
     assert_eq!(store.deliver(&artefact, &dest).unwrap(), Delivered::AlreadyThere);
     assert_eq!(std::fs::metadata(&dest).unwrap().modified().unwrap(), placed);
-    assert_eq!(files_below(out.path()), [dest.clone()]);
+    assert_eq!(files_below(out.path()), std::slice::from_ref(&dest));
     // The artefact need not be there to see that the output is.
     std::fs::remove_file(store.path_of(&artefact)).unwrap();
     assert!(store.is_delivered(&artefact, &dest));

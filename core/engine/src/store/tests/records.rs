@@ -116,16 +116,52 @@ fn a_damaged_or_misplaced_recipe_entry_is_a_miss() {
     let path = store.layout.recipe(recipe);
     let whole = std::fs::read(&path).unwrap();
     for text in [&b""[..], &whole[..64], b"nonsense\n", &[0xff; 65], &vec![b'a'; 100_000]] {
+        std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, text).unwrap();
         assert_eq!(store.find_recipe(&recipe), None);
+        assert_eq!(store.find_action(&node.action), Some(node.clone()));
     }
+    // The next commit or link replaces it.
+    store.link_recipe(&recipe, &node.action).unwrap();
+    assert_eq!(store.find_recipe(&recipe), Some(node.clone()));
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, "nonsense").unwrap();
+    store.commit(&node).unwrap();
+    assert_eq!(store.find_recipe(&recipe), Some(node.clone()));
     // A record under another's name.
+    std::fs::remove_file(store.layout.action(node.action)).unwrap();
     std::fs::copy(store.layout.action(other.action), store.layout.action(node.action)).unwrap();
     assert_eq!(store.find_action(&node.action), None);
     // A folder in place of a file.
     std::fs::remove_file(&path).unwrap();
     std::fs::create_dir(&path).unwrap();
     assert_eq!(store.find_recipe(&recipe), None);
+}
+
+#[test]
+fn a_recipe_cannot_be_linked_to_an_action_without_record() {
+    let store = test_store();
+    let error = store.link_recipe(&Key::of(b"recipe"), &Key::of(b"action")).unwrap_err();
+    assert!(matches!(error, StoreError::Missing { .. }), "{error}");
+}
+
+#[test]
+fn committing_again_replaces_the_record_under_all_its_names() {
+    let store = test_store();
+    let mut node = record("maker", 1, &[]);
+    store.commit(&node).unwrap();
+    node.wall_s = 77.0;
+    store.commit(&node).unwrap();
+    for found in
+        [store.find_action(&node.action), store.find_recipe(&node.recipe.unwrap()), store.last("test", "maker")]
+    {
+        assert_eq!(found.unwrap().wall_s, 77.0);
+    }
+    assert_eq!(store.previous("test", "maker"), None);
+    let changed = record("maker", 2, &[]);
+    store.commit(&changed).unwrap();
+    assert_eq!(store.previous("test", "maker"), Some(node));
+    assert_eq!(store.last("test", "maker"), Some(changed));
 }
 
 #[test]
@@ -177,4 +213,30 @@ proptest! {
             prop_assert!(file.len() < 200 && !file.starts_with('.') && !file.contains(['/', '\\', '\0']));
         }
     }
+}
+
+#[test]
+#[ignore = "a measurement: run it alone, with --nocapture"]
+fn time_per_node() {
+    let store = test_store();
+    let tenancy = store.tenancy().unwrap();
+    let n = 2000_u32;
+    let artefacts: Vec<_> = (0..n).map(|i| store.put(&toy(&i.to_string())).unwrap()).collect();
+    let time = |what: &str, work: &mut dyn FnMut(u32)| {
+        // Processor time, which a busy machine does not lengthen.
+        let start = cpu_time::ThreadTime::now();
+        (0..n).for_each(work);
+        println!("{what:30} {:8.1} us per node", start.elapsed().as_secs_f64() * 1e6 / f64::from(n));
+    };
+    let nodes: Vec<_> = (0..n).map(|i| record(&format!("node{i}"), 1, &[("toy", &artefacts[i as usize])])).collect();
+    let node = |i: u32| &nodes[i as usize];
+    time("put", &mut |i| drop(store.put(&toy(&format!("second {i}"))).unwrap()));
+    time("commit", &mut |i| store.commit(node(i)).unwrap());
+    time("remember", &mut |i| store.remember("g", &node(i).node, node(i)).unwrap());
+    time("remember again", &mut |i| store.remember("g", &node(i).node, node(i)).unwrap());
+    time("find_recipe, found", &mut |i| drop(store.find_recipe(&node(i).recipe.unwrap()).unwrap()));
+    time("find_recipe, absent", &mut |i| drop(store.find_recipe(&node(i).action)));
+    time("last", &mut |i| drop(store.last("g", &node(i).node)));
+    drop(tenancy);
+    time("find_recipe without tenancy", &mut |i| drop(store.find_recipe(&node(i).recipe.unwrap()).unwrap()));
 }
