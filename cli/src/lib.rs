@@ -1,1 +1,77 @@
 //! The library behind the `skyloom` command.
+//!
+//! A program with stages of its own is five lines: `use acme_stages as _;` and `fn main() -> ExitCode { skyloom::main() }`.
+
+mod args;
+mod commands;
+mod failure;
+mod progress;
+mod render;
+mod setup;
+mod size;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+// Nothing else refers to the stages: without this line the linker would drop them and their registration.
+use skyloom_stages as _;
+
+use args::{Cli, Command};
+use failure::{CommandFailure, exit};
+
+/// Reads the command line, does what it asks, and returns the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            drop(error.print());
+            return ExitCode::from(if error.use_stderr() { exit::USAGE } else { 0 });
+        }
+    };
+    start_logging();
+    let result = match cli.command {
+        Command::Check(args) => commands::check::run(&args),
+        Command::Test(args) => commands::test::run(&args),
+        Command::Plan(args) => commands::plan::run(&args),
+        Command::Run(args) => commands::run::run(&args),
+        Command::Why(args) => commands::why::run(&args),
+        Command::Graph(args) => commands::graph::run(&args),
+        Command::Stages(args) => commands::stages::run(&args),
+        Command::Show(args) => commands::show::run(&args),
+        Command::Cache(args) => commands::cache::run(&args),
+        Command::Diff(args) => commands::diff::run(&args),
+        Command::Completions { shell } => commands::completions::run(shell),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => ExitCode::from(report_failure(&failure)),
+    }
+}
+
+/// Log lines go to standard error; `SKYLOOM_LOG=debug` shows more.
+fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("SKYLOOM_LOG").unwrap_or_else(|_| "warn".into());
+    // A second call in one process (tests) keeps the first subscriber.
+    drop(tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().try_init());
+}
+
+fn report_failure(failure: &CommandFailure) -> u8 {
+    let mut err = std::io::stderr().lock();
+    match failure {
+        CommandFailure::Graph(list) => {
+            let text = render::diagnostics(list, std::io::stderr().is_terminal());
+            drop(err.write_all(text.as_bytes()));
+            exit::GRAPH
+        }
+        CommandFailure::Other { code, message, help } => {
+            drop(writeln!(err, "error: {message}"));
+            if let Some(help) = help {
+                drop(writeln!(err, "  help: {help}"));
+            }
+            *code
+        }
+        CommandFailure::Quiet(code) => *code,
+    }
+}

@@ -132,16 +132,17 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// All products at a port, with their sources (`node.port`), in the order of the graph file.
+    /// All products at a port, in the order of the graph file. Names of nodes are not told: they are in no key, so a
+    /// result that held them would go stale when a node is renamed.
     ///
     /// # Errors
     /// When a product's type differs from the port's.
-    pub fn many<T: ProductType>(&self, port: &Many<T>) -> Result<Vec<(String, Arc<T>)>, StageError> {
+    pub fn many<T: ProductType>(&self, port: &Many<T>) -> Result<Vec<Arc<T>>, StageError> {
         self.inputs
             .get(port.name)
             .map_or(&[][..], Vec::as_slice)
             .iter()
-            .map(|(source, product)| Ok((source.clone(), downcast(port.name, source, product)?)))
+            .map(|(source, product)| downcast(port.name, source, product))
             .collect()
     }
 

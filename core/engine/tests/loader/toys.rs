@@ -108,7 +108,7 @@ impl Stage for Add {
         1
     }
     fn run(&self, cx: &mut Context<'_>) -> Result<(), StageError> {
-        let sum = cx.many(&TERMS)?.iter().map(|(_, n)| n.0).sum();
+        let sum = cx.many(&TERMS)?.iter().map(|n| n.0).sum();
         cx.set(&NUMBER, Number(sum));
         Ok(())
     }

@@ -1,0 +1,14 @@
+//! One file per verb.
+
+pub mod cache;
+pub mod check;
+pub mod completions;
+pub mod diff;
+pub mod graph;
+mod output;
+pub mod plan;
+pub mod run;
+pub mod show;
+pub mod stages;
+pub mod test;
+pub mod why;
