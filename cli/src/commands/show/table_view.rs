@@ -34,3 +34,11 @@ pub fn describe(table: &Table, rows: usize) -> (Value, String) {
     }
     (value, text)
 }
+
+/// Nine significant digits of a long float: enough for 0.001 arcsec in a right ascension, short enough for a line.
+fn shorten(text: &str, is_float: bool) -> Option<String> {
+    let value: f64 = text.parse().ok().filter(|_| is_float && text.len() > 10)?;
+    let before_point = if value == 0.0 { 1 } else { value.abs().log10().floor() as i32 + 1 };
+    let decimals = (9 - before_point).clamp(0, 12) as usize;
+    Some(format!("{value:.decimals$}"))
+}

@@ -22,6 +22,12 @@ use crate::product::{Product, ProductKind};
 use crate::stage::{ErrorClass, StageError};
 use crate::store::{Artefact, LoadError, Record, Store};
 
+/// What a node made, by output port.
+pub(crate) type Made = BTreeMap<String, (Artefact, Arc<dyn Product>)>;
+
+/// What a stage said that belongs in its record: warnings, and named numbers.
+type Said = (Vec<String>, Vec<(String, f64)>);
+
 /// Everything that a worker needs for one node.
 pub(crate) struct Job {
     pub(crate) index: usize,
@@ -65,7 +71,7 @@ pub(crate) struct Completion {
 }
 
 pub(crate) enum End {
-    Done(BTreeMap<String, (Artefact, Arc<dyn Product>)>),
+    Done(Made),
     LostInputs { producers: Vec<usize>, messages: Vec<String> },
     Failed(StageError),
 }
@@ -98,7 +104,7 @@ impl Workshop {
 struct Notes {
     node: String,
     workshop: Arc<Workshop>,
-    kept: Mutex<(Vec<String>, Vec<(String, f64)>)>,
+    kept: Mutex<Said>,
 }
 
 impl StageSink for Notes {
@@ -205,7 +211,7 @@ fn store_outputs(
     job: &Job,
     mut products: BTreeMap<String, Arc<dyn Product>>,
     workshop: &Workshop,
-) -> Result<BTreeMap<String, (Artefact, Arc<dyn Product>)>, StageError> {
+) -> Result<Made, StageError> {
     let mut outputs = BTreeMap::new();
     for port in &job.node.signature.outputs {
         let product = products.remove(&port.name).ok_or_else(|| {
@@ -230,7 +236,7 @@ fn store_outputs(
 
 fn commit(
     job: &Job,
-    outputs: &BTreeMap<String, (Artefact, Arc<dyn Product>)>,
+    outputs: &Made,
     usage: Usage,
     warnings: &[String],
     metrics: &[(String, f64)],
@@ -269,7 +275,7 @@ fn commit(
 }
 
 /// A stage that is run again because its artefact was lost must make the same bytes.
-fn warn_if_not_deterministic(job: &Job, outputs: &BTreeMap<String, (Artefact, Arc<dyn Product>)>, notes: &Notes) {
+fn warn_if_not_deterministic(job: &Job, outputs: &Made, notes: &Notes) {
     let Some(expected) = &job.expected else { return };
     for (port, (artefact, _)) in outputs {
         if expected.get(port).is_some_and(|old| old.digest != artefact.digest) {
