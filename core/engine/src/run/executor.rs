@@ -116,7 +116,7 @@ impl Plan {
             }
             drop((job_receiver, done_sender));
             let scheduler = self.scheduler(options.memory_budget, slots);
-            Run::new(self, options, pool, workshop, scheduler, job_sender, done_receiver).to_the_end()
+            Run::new(self, options, pool, workshop, scheduler, job_sender, done_receiver).run_to_end()
         })
     }
 }
@@ -203,7 +203,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn to_the_end(mut self) -> Result<RunReport, RunError> {
+    fn run_to_end(mut self) -> Result<RunReport, RunError> {
         let (start, cpu) = (Instant::now(), ProcessTime::now());
         let started_unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         self.workshop.tell(&Event::RunStarted {
