@@ -47,7 +47,7 @@ impl TerminalProgress {
     fn started(&self, node: &str, expected_s: Option<f64>) {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new_spinner());
-            if let Ok(style) = ProgressStyle::with_template("  {spinner} {prefix:<14} {elapsed:>5}  {msg}") {
+            if let Ok(style) = ProgressStyle::with_template("  {spinner} {prefix:<22} {elapsed:>5}  {msg}") {
                 bar.set_style(style);
             }
             bar.set_prefix(node.to_owned());
@@ -74,9 +74,9 @@ impl TerminalProgress {
             bar.finish_and_clear();
         }
         match verdict {
-            Verdict::Ran => self.line(&format!("  ran     {node:<14} {:>8}  {reason}", show_seconds(wall_s))),
-            Verdict::Failed => self.line(&format!("  failed  {node:<14} {:>8}  {reason}", show_seconds(wall_s))),
-            Verdict::Blocked => self.line(&format!("  blocked {node:<14} {:>8}  {reason}", "")),
+            Verdict::Ran => self.line(&format!("  ran     {node:<22} {:>8}  {reason}", show_seconds(wall_s))),
+            Verdict::Failed => self.line(&format!("  failed  {node:<22} {:>8}  {reason}", show_seconds(wall_s))),
+            Verdict::Blocked => self.line(&format!("  blocked {node:<22} {:>8}  {reason}", "")),
             // What was reused is counted at the end: fifty lines of it would hide the two that matter.
             Verdict::Reused => {}
         }
@@ -88,7 +88,7 @@ impl Observer for TerminalProgress {
         match event {
             Event::NodeStarted { node, expected_s, .. } => self.started(node, *expected_s),
             Event::NodeProgress { node, unit, done, total } => self.progressed(node, unit, *done, *total),
-            Event::NodeWarning { node, message } => self.line(&format!("  warning {node:<14} {message}")),
+            Event::NodeWarning { node, message } => self.line(&format!("  warning {node:<22} {message}")),
             Event::EngineWarning { message } => self.line(&format!("  warning {message}")),
             Event::NodeFinished { node, verdict, reason, wall_s } => self.finished(node, *verdict, reason, *wall_s),
             Event::RunFinished { status, ran, reused, failed, blocked, wall_s } => {

@@ -10,8 +10,8 @@ pub fn diagnostics(list: &[Diagnostic], use_colour: bool) -> String {
     let mut out = String::new();
     for problem in list {
         let path = problem.file.display().to_string();
-        let title = format!("{}: found {}; expected {}", problem.subject, problem.found, problem.expected);
-        let label = format!("found {}", problem.found);
+        let title = format!("{}: found {}", problem.subject, problem.found);
+        let label = format!("expected {}", problem.expected);
         let end = problem.span.end.min(problem.source.len()).max(problem.span.start);
         let span = problem.span.start.min(problem.source.len())..end;
         let snippet = Snippet::source(problem.source.as_ref())

@@ -143,7 +143,15 @@ fn cut_out(
     pixels
 }
 
-/// Flags stars whose width, axis ratio, wing slope or misfit is far from the median, until nothing changes.
+/// Reach below which nobody is an outlier, for ln FWHM, axis ratio, ln alpha and misfit: on a clean field the faint stars
+/// differ by their own errors, a few per cent, while the bright ones, which set the scatter, agree to a part in a thousand.
+const LEAST_REACH: [f64; 4] = [0.03, 0.03, 0.1, 0.03];
+
+/// Rounds of rejection. Median and MAD bear half the stars being wrong, so the second round only sharpens the first;
+/// going on until nothing changes would eat its way into the good stars, since each round narrows the scatter.
+const REJECTION_ROUNDS: usize = 2;
+
+/// Flags stars whose width, axis ratio, wing slope or misfit is far from the median.
 fn reject_outliers(stars: &mut [StarFit], reject_sigma: f64) {
     // Misfit is one-sided: no star fits too well.
     let measures = |s: &StarFit| {
@@ -158,15 +166,13 @@ fn reject_outliers(stars: &mut [StarFit], reject_sigma: f64) {
             star.flags |= StarFlags::OUTLIER;
         }
     }
-    for _ in 0..20 {
+    for _ in 0..REJECTION_ROUNDS {
         let mut limits = [(0.0, f64::INFINITY); 4];
         for (k, limit) in limits.iter_mut().enumerate() {
             let kept: Vec<f64> = stars.iter().zip(&all).filter(|(s, _)| s.flags == 0).map(|(_, m)| m[k]).collect();
             let centre = median(&kept);
-            // Stars that agree to a part in a thousand are not outliers of each other.
-            *limit = (centre, reject_sigma * mad_sigma(&kept, centre).max(1e-3));
+            *limit = (centre, (reject_sigma * mad_sigma(&kept, centre)).max(LEAST_REACH[k]));
         }
-        let mut changed = false;
         for (star, m) in stars.iter_mut().zip(&all) {
             let is_far = (0..4).any(|k| {
                 let (centre, reach) = limits[k];
@@ -175,11 +181,7 @@ fn reject_outliers(stars: &mut [StarFit], reject_sigma: f64) {
             });
             if star.flags == 0 && is_far {
                 star.flags |= StarFlags::OUTLIER;
-                changed = true;
             }
-        }
-        if !changed {
-            break;
         }
     }
 }

@@ -18,28 +18,22 @@ pub(crate) struct Inferred {
     pub(crate) demand: Demand,
 }
 
-/// Asks every clean node whose inputs are all clean, in topological order. A node behind a problem is not asked: what it
-/// would say follows from that problem.
+/// Asks every node without a problem of its own, in topological order. What comes from a node with a problem is unknown,
+/// and unknown is never wrong: so a rule that names a missing column is found in the same go as a mistake far above it,
+/// and no consequence of that mistake is.
 pub(crate) fn infer(
     order: &[usize],
     instances: &[Instance<'_>],
     built: &[Built],
     feeds: &[Vec<Feed>],
-    mut clean: Vec<bool>,
+    clean: &[bool],
     memory_budget: Option<u64>,
     sources: &Sources,
     findings: &mut Findings,
 ) -> Vec<Inferred> {
     let mut inferred = vec![Inferred::default(); instances.len()];
     for &index in order {
-        let Some(stage) = &built[index].stage else {
-            clean[index] = false;
-            continue;
-        };
-        clean[index] &= feeds[index].iter().all(|feed| clean[feed.producer]);
-        if !clean[index] {
-            continue;
-        }
+        let Some(stage) = built[index].stage.as_ref().filter(|_| clean[index]) else { continue };
         let instance = &instances[index];
         let subject = instance.subject.as_str();
         let mut inputs = Facets::new();
@@ -58,7 +52,6 @@ pub(crate) fn infer(
             report_problem(problem, &built[index].given, &places, place, subject, sources, findings);
         }
         if findings.len() > before {
-            clean[index] = false;
             continue;
         }
         let demand = guarded(|| stage.estimate(&inputs), place, subject, findings).unwrap_or_default();

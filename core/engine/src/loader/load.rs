@@ -151,12 +151,24 @@ fn check(
     report_cycles(&order.cycles, &expanded, &feeds, findings);
     let order: Vec<usize> = order.nodes.into_iter().filter(|&i| present[i]).collect();
     let budget = options.memory_budget;
-    let inferred = infer(&order, &expanded.instances, &built, &feeds, clean, budget, sources, findings);
+    let inferred = infer(&order, &expanded.instances, &built, &feeds, &clean, budget, sources, findings);
     if !findings.is_empty() {
         return None;
     }
     Some(assemble(
-        Parts { merged, path, files, params, expanded: &expanded, built, feeds, order, inferred, delivered },
+        Parts {
+            merged,
+            path,
+            test: options.test.as_deref(),
+            files,
+            params,
+            expanded: &expanded,
+            built,
+            feeds,
+            order,
+            inferred,
+            delivered,
+        },
         sources,
     ))
 }
@@ -177,6 +189,7 @@ fn report_cycles(cycles: &[Vec<usize>], expanded: &Expanded<'_>, feeds: &[Vec<Fe
 struct Parts<'a, 'm> {
     merged: &'a Merged,
     path: &'a Path,
+    test: Option<&'a str>,
     files: Vec<PathBuf>,
     params: GraphParams,
     expanded: &'a Expanded<'m>,
@@ -189,7 +202,8 @@ struct Parts<'a, 'm> {
 
 /// Puts a graph without problems together.
 fn assemble(parts: Parts<'_, '_>, sources: &Sources) -> Graph {
-    let Parts { merged, path, files, params, expanded, mut built, mut feeds, order, mut inferred, delivered } = parts;
+    let Parts { merged, path, test, files, params, expanded, mut built, mut feeds, order, mut inferred, delivered } =
+        parts;
     let mut position = vec![0_usize; built.len()];
     for (at, &i) in order.iter().enumerate() {
         position[i] = at;
@@ -243,6 +257,10 @@ fn assemble(parts: Parts<'_, '_>, sources: &Sources) -> Graph {
         })
         .collect();
     let tests = merged.tests.iter().map(|t| GraphTest { name: t.name.name.clone(), doc: t.doc.clone() }).collect();
-    let name = merged.name.clone().unwrap_or(stem);
+    let mut name = merged.name.clone().unwrap_or(stem);
+    if let Some(test) = test {
+        // A name of its own: what a test ran last is nothing to compare the graph's own runs with.
+        name = format!("{name}, test {test:?}");
+    }
     Graph::new(name, merged.doc.clone(), path.to_path_buf(), nodes, structure, outputs, values, tests, files)
 }

@@ -150,8 +150,8 @@ fn output_fits(
     subject: &dyn Fn() -> String,
     findings: &mut Findings,
 ) -> bool {
-    // A producer without ports has a problem of its own; its readers have none.
-    let Some(signature) = &lookup.built[producer].signature else { return false };
+    // A producer without ports has a problem of its own; its readers have none, and their input counts as wired.
+    let Some(signature) = &lookup.built[producer].signature else { return true };
     let Some(output) = find_output(product, signature, subject, findings) else { return false };
     let fits = output == port.product.name;
     if !fits {

@@ -62,9 +62,28 @@ impl Why {
         }
     }
 
-    /// Several reasons as one line.
+    /// Several reasons as one line; inputs are put together, since a node may have ten.
     #[must_use]
     pub fn join(reasons: &[Self]) -> String {
-        reasons.iter().map(Self::text).collect::<Vec<_>>().join("; ")
+        let (mut parts, mut anew, mut changed) = (Vec::new(), Vec::new(), Vec::new());
+        for reason in reasons {
+            match reason {
+                Self::Changed { change: Reason::Input { source, old_source, new, .. } } if source == old_source => {
+                    if new.is_some() {
+                        changed.push(source.as_str())
+                    } else {
+                        anew.push(source.as_str())
+                    }
+                }
+                other => parts.push(other.text()),
+            }
+        }
+        for (what, sources) in [("changed", changed), ("to be made anew", anew)] {
+            if !sources.is_empty() {
+                let word = if sources.len() == 1 { "input" } else { "inputs" };
+                parts.push(format!("{word} {what}: {}", sources.join(", ")));
+            }
+        }
+        parts.join("; ")
     }
 }

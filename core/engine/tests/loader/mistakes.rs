@@ -210,7 +210,7 @@ fn a_faulty_value_of_a_reference_is_shown_with_its_origin() {
 }
 
 #[test]
-fn inference_is_silent_behind_a_problem_and_speaks_otherwise() {
+fn inference_is_silent_about_consequences_and_speaks_otherwise() {
     let text = r#"(name: "x", nodes: {
 "minus": (kind: "toy.constant", params: (value: -1)),
 "first": (kind: "toy.scale", params: (factor: 1), inputs: {"number": "minus.number"}),
