@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import Table
+from astropy.units import Unit
 from astropy.wcs import WCS
 
 warnings.simplefilter("error")
@@ -26,7 +27,18 @@ assert parquet.column_names == table.colnames, (parquet.column_names, table.coln
 assert len(table) == parquet.num_rows
 for name in ("x_light", "y_light", "r_geo", "mag_r"):
     assert np.allclose(np.asarray(table[name], float), parquet[name].to_numpy(), equal_nan=True), name
-assert table["r_geo"].unit == "pix" or str(table["r_geo"].unit) in ("pix", "px", "pixel"), table["r_geo"].unit
+# Every unit arrives; the one that FITS does not know stands before the description.
+cards = fits.getheader(out / "candidates.fits", 1)
+for n, name in enumerate(parquet.column_names, start=1):
+    metadata = parquet.schema.field(name).metadata or {}
+    unit, description = (metadata.get(key, b"").decode() for key in (b"unit", b"description"))
+    comment = cards.get(f"TCOMM{n}", "")
+    if unit == "nanomaggy":
+        assert table[name].unit is None and comment == f"[{unit}] {description}".strip(), (name, comment)
+    else:
+        expected = Unit(unit.replace("px", "pix")) if unit else None
+        assert table[name].unit == expected, (name, table[name].unit, unit)
+        assert comment == description, (name, comment)
 rejected = pq.read_table(out / "rejected.parquet")
 assert {"rule", "rule_values"} <= set(rejected.column_names)
 

@@ -180,6 +180,20 @@ fn a_table_comes_back_with_nulls_units_and_descriptions() {
 }
 
 #[test]
+fn a_unit_that_fits_does_not_know_moves_into_the_description_and_comes_back() {
+    let table = TableBuilder::new()
+        .float("flux", "nanomaggy", "Flux inside the contour", vec![1.0])
+        .float("mag", "mag", "[x] looks like a unit", vec![2.0])
+        .float("share", "", "[x] as well", vec![2.0])
+        .build()
+        .expect("fine");
+    let text = String::from_utf8_lossy(&bintable_bytes(&table).expect("it can be written")).into_owned();
+    assert!(text.contains("TCOMM1  = '[nanomaggy] Flux inside the contour'"), "{text}");
+    assert!(!text.contains("TUNIT1"), "{text}");
+    assert_eq!(table_round_trip(&table), table);
+}
+
+#[test]
 fn tables_without_rows_or_columns_are_valid() {
     let no_rows = TableBuilder::new().float("x", "px", "", vec![]).text("name", "", vec![]).build().expect("fine");
     let back = table_round_trip(&no_rows);

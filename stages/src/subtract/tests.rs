@@ -352,5 +352,5 @@ golden_test!(
     subtract_stars_is_frozen,
     harness(SubtractStars::default(), sky(&crowd()[..40]), &candidates(&crowd()[..40])),
     version: 1,
-    digest: "f926abc44aa0"
+    digest: "171691a20937"
 );

@@ -9,6 +9,7 @@ use super::choice::{HduChoice, find_table};
 use super::error::{FitsError, FitsErrorKind};
 use super::hdu::{Hdu, scan};
 use super::source::Source;
+use super::unit;
 use crate::header::Header;
 use crate::table::{Table, TableBuilder};
 
@@ -22,7 +23,8 @@ pub struct TableRead {
 }
 
 /// Reads a binary table; without a choice the first one. Integers with scaling and all floats become floats, other
-/// integers (unsigned ones too, up to 63 bits) integers; strings lose trailing blanks.
+/// integers (unsigned ones too, up to 63 bits) integers; strings lose trailing blanks. A column without `TUNITn` takes its
+/// unit from brackets at the beginning of `TCOMMn`.
 ///
 /// # Errors
 /// When the file is not a complete FITS file or has no such table.
@@ -62,7 +64,13 @@ pub fn read_bintable(path: &Path, hdu: Option<&HduChoice>) -> Result<TableRead, 
         match field.array(&hdu.header, n) {
             Some(array) => {
                 let about = |stem: &str| hdu.header.text(&format!("{stem}{n}")).unwrap_or_default();
-                builder = builder.array(&name, about("TUNIT"), about("TCOMM"), array);
+                // A unit of the standard has its own card; any other one is the beginning of the description.
+                let (unit, description) = match (about("TUNIT"), unit::split(about("TCOMM"))) {
+                    ("", found) => found,
+                    (unit, ("", description)) => (unit, description),
+                    (unit, _) => (unit, about("TCOMM")),
+                };
+                builder = builder.array(&name, unit, description, array);
             }
             None => skipped.push(format!("{name} ({form})")),
         }

@@ -2,7 +2,7 @@
 //!
 //! Formats: floats `D`, integers `K` (nulls as `TNULLn`), truth values `L` (null is the byte 0), strings `A` padded with
 //! blanks (null is a string of zero bytes). A NaN stays NaN and a null float becomes one. Units and descriptions are
-//! `TUNITn` and `TCOMMn`. Characters outside ASCII, which FITS does not know, are written as `\u{e9}`.
+//! `TUNITn` and `TCOMMn`; a unit that the standard does not know stands in brackets before the description. Characters outside ASCII, which FITS does not know, are written as `\u{e9}`.
 
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, Stri
 
 use super::card_format::escape;
 use super::error::FitsError;
+use super::unit;
 use super::writer::{HeaderRecords, write_padding};
 use crate::table::Table;
 
@@ -53,17 +54,20 @@ pub fn bintable_bytes(table: &Table) -> Result<Vec<u8>, FitsError> {
     header.length("TFIELDS", columns.len(), "columns")?;
     for (i, (field, column)) in fields.iter().zip(&columns).enumerate() {
         let n = i + 1;
-        let about = |key: &str| field.metadata().get(key).map(|v| escape(v)).filter(|v| !v.is_empty());
+        let about = |key: &str| field.metadata().get(key).map_or_else(String::new, |v| escape(v));
         header.text(&format!("TTYPE{n}"), &escape(field.name()), "")?;
         header.text(&format!("TFORM{n}"), &column.format(), "")?;
-        if let Some(unit) = about("unit") {
-            header.text(&format!("TUNIT{n}"), &fits_unit(&unit), "")?;
+        let (unit, description) = (about("unit"), about("description"));
+        let standard = unit::standard(&unit);
+        if let Some(unit) = &standard {
+            header.text(&format!("TUNIT{n}"), unit, "")?;
         }
         if let Some(null) = column.null() {
             header.int(&format!("TNULL{n}"), null, "")?;
         }
-        if let Some(description) = about("description") {
-            header.text(&format!("TCOMM{n}"), &description, "")?;
+        let comment = unit::join(if standard.is_some() { "" } else { &unit }, &description);
+        if !comment.is_empty() {
+            header.text(&format!("TCOMM{n}"), &comment, "")?;
         }
     }
 
@@ -169,20 +173,4 @@ impl<'a> Column<'a> {
 fn unused(values: &Int64Array) -> i64 {
     let taken: std::collections::BTreeSet<i64> = values.iter().flatten().collect();
     (i64::MIN..).find(|v| !taken.contains(v)).unwrap_or(i64::MIN)
-}
-
-/// The unit in the words of the FITS standard (section 4.3): `px` is `pixel`.
-fn fits_unit(unit: &str) -> String {
-    let mut out = String::new();
-    let mut word = String::new();
-    for c in unit.chars().chain(std::iter::once(' ')) {
-        if c.is_ascii_alphabetic() {
-            word.push(c);
-        } else {
-            out.push_str(if word == "px" { "pixel" } else { &word });
-            word.clear();
-            out.push(c);
-        }
-    }
-    out.trim_end().to_owned()
 }

@@ -237,7 +237,7 @@ fn example() -> Harness {
 }
 
 determinism_test!(mesh_is_deterministic, example());
-golden_test!(mesh_keeps_its_result, example(), version: 1, digest: "73210404d486");
+golden_test!(mesh_keeps_its_result, example(), version: 1, digest: "82bdfc82e595");
 
 #[test]
 fn a_pulled_token_stops_the_work() {

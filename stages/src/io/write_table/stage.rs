@@ -83,7 +83,9 @@ fn parquet_bytes(table: &Table) -> Result<Vec<u8>, CodecError> {
     Ok(bytes)
 }
 
-/// Writes a table as a file: Parquet, FITS, VOTable, CSV or ECSV, with units and descriptions where the format has them.
+/// Writes a table as Parquet, FITS, VOTable, CSV or ECSV.
+///
+/// Units and descriptions are written where the format has them.
 ///
 /// NaN stays NaN and null stays missing. Units are written as the standards spell them (`px` becomes `pix`,
 /// `mag/arcsec^2` becomes `mag/arcsec**2`); in Parquet's field metadata they stay as they are.
