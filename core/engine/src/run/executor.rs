@@ -147,11 +147,8 @@ fn prepare_out(out: &std::path::Path) -> Result<(), RunError> {
         })
     })?;
     // Asked before the first pixel: a run of an hour must not end at a folder that cannot be written.
-    tempfile::Builder::new()
-        .prefix(".skyloom-")
-        .tempfile_in(out)
-        .map(drop)
-        .map_err(|e| fail(format!("cannot be written: {e}")))
+    // The file has no name where the system allows that, so that a kill leaves nothing behind.
+    tempfile::tempfile_in(out).map(drop).map_err(|e| fail(format!("cannot be written: {e}")))
 }
 
 pub(super) struct Run<'a> {
