@@ -104,6 +104,17 @@ fn a_truncated_gz_or_fz_file_is_named() {
 }
 
 #[test]
+fn a_compressed_file_that_promises_an_absurd_image_is_refused() {
+    let mut bytes = fixture("plio_int16.fits.fz");
+    let card = bytes.windows(10).position(|w| w == b"ZNAXIS1 = ").expect("a card");
+    for width in ["9223372036854775807", "1000000000000", "99999999999"] {
+        bytes[card + 10..card + 30].copy_from_slice(format!("{width:>20}").as_bytes());
+        let found = format!("found an image of {width} x 50 pixels");
+        frame_ends("absurd.fits.fz", &bytes, GRAPH, &[&found, "at most 1099511627776 pixels", "fetch the file again"]);
+    }
+}
+
+#[test]
 fn a_file_without_a_two_dimensional_image_is_named_with_what_it_has() {
     let facts = ["found no image among: HDU 0", "table of", "expected an HDU with a 2-D image"];
     frame_ends("table.fits", &fixture("table_only.fits"), GRAPH, &facts);

@@ -115,18 +115,28 @@ fn fifty_kills_at_random_moments_leave_nothing_half_made() {
     const WINDOWS: [u32; 5] = [50, 60, 70, 80, 90];
     let bench = Bench::new(&WINDOWS);
     let mut rng = ChaCha8Rng::seed_from_u64(20);
-    let mut n_killed = 0;
-    for round in 0..50 {
+    let (mut n_killed, mut n_rounds) = (0, 0);
+    // How far the killed processes came: artefacts that they made.
+    let mut progress = Vec::new();
+    while n_killed < 50 {
+        let round = n_rounds;
+        n_rounds += 1;
+        assert!(n_rounds < 150, "only {n_killed} of {n_rounds} processes were still running");
         // A new cache every five rounds; within five rounds it fills, and every round has work of its own.
         let cache = format!("cache-of-{}", round / 5);
         let out = format!("out-of-{}", round / 5);
         let window = WINDOWS[round % 5];
+        // Who is finished by then does not count.
+        let before = bench.artefacts(&cache).len();
         let moment = bench.shortest.mul_f64(rng.random_range(0.0..1.0));
         let mut child = bench.start(window, &cache, &out);
         std::thread::sleep(moment);
         child.kill().expect("a signal can be sent");
         let status = child.wait().expect("it ends");
-        n_killed += usize::from(status.signal() == Some(9));
+        if status.signal() == Some(9) {
+            n_killed += 1;
+            progress.push(bench.artefacts(&cache).len() - before);
+        }
 
         // Whatever has its final name already is complete: of this round, or left from the one before.
         let folder = bench.place.path(&out);
@@ -140,7 +150,9 @@ fn fifty_kills_at_random_moments_leave_nothing_half_made() {
             let _ = bench.verify(&cache).ok();
         }
     }
-    assert!(n_killed >= 40, "only {n_killed} of 50 processes were still running");
+    // The moments spread over a run: some before the first artefact, some after most of them.
+    println!("{n_killed} kills in {n_rounds} rounds, runs of {:?}, new artefacts {progress:?}", bench.shortest);
+    assert!(progress.contains(&0) && progress.iter().any(|n| *n > 10), "new artefacts before each kill: {progress:?}");
 }
 
 #[test]
