@@ -141,13 +141,15 @@ fn thread_pool(threads: usize) -> Result<Arc<rayon::ThreadPool>, RunError> {
 
 fn prepare_out(out: &std::path::Path) -> Result<(), RunError> {
     let fail = |message: String| RunError::Out { path: out.to_path_buf(), message };
-    std::fs::create_dir_all(out).map_err(|e| fail(format!("cannot be made: {e}")))?;
+    std::fs::create_dir_all(out).map_err(|e| {
+        fail(match out.ancestors().find(|p| p.is_file()) {
+            Some(file) => format!("cannot be made, because {} is a plain file", file.display()),
+            None => format!("cannot be made: {e}"),
+        })
+    })?;
     // Asked before the first pixel: a run of an hour must not end at a folder that cannot be written.
-    tempfile::Builder::new()
-        .prefix(".skyloom-")
-        .tempfile_in(out)
-        .map(drop)
-        .map_err(|e| fail(format!("cannot be written: {e}")))
+    // The file has no name where the system allows that, so that a kill leaves nothing behind.
+    tempfile::tempfile_in(out).map(drop).map_err(|e| fail(format!("cannot be written: {e}")))
 }
 
 pub(super) struct Run<'a> {
