@@ -73,8 +73,7 @@ pub(super) fn split(comment: &str) -> (&str, &str) {
 
 fn is_unit_like(text: &str) -> bool {
     text.is_empty()
-        || (text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '\\')
-            && !text.contains(|c: char| c == '[' || c == ',' || c == ' '))
+        || (text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '\\') && !text.contains(['[', ',', ' ']))
 }
 
 fn is_known(word: &str) -> bool {

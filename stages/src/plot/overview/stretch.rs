@@ -2,7 +2,7 @@
 
 use skyloom_data::{Image, MaskBits};
 
-/// An asinh stretch: linear within [`SOFTENING`] sigma of the sky, logarithmic far above.
+/// An asinh stretch: linear within `SOFTENING` sigma of the sky, logarithmic far above.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stretch {
     /// Value of the sky.

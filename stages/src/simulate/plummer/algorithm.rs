@@ -53,7 +53,7 @@ impl PlummerProfile {
 ///
 /// Pixels are integrated by the midpoint rule over `n x n` sub-pixels. Its relative error is `(1/24 n^2)` times the
 /// relative Laplacian, which for this profile is at most `16 / (s^2 (1 + m^2))` with `s` the minor semi-axis; `n`
-/// follows from [`TOLERANCE`]. NaN pixels stay NaN and do not count as added.
+/// follows from `TOLERANCE`. NaN pixels stay NaN and do not count as added.
 pub fn add_plummer(pixels: &mut Array2<f32>, profile: &PlummerProfile) -> f64 {
     let (height, width) = pixels.dim();
     let (columns, rows) = (profile.reach(profile.x, width), profile.reach(profile.y, height));
