@@ -31,6 +31,7 @@ pub fn main() -> ExitCode {
         }
     };
     start_logging();
+    survive_size_limits();
     let result = match cli.command {
         Command::Check(args) => commands::check::run(&args),
         Command::Test(args) => commands::test::run(&args),
@@ -56,6 +57,19 @@ fn start_logging() {
     // A second call in one process (tests) keeps the first subscriber.
     drop(tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().try_init());
 }
+
+/// A limit on the size of files (`ulimit -f`) ends a process by a signal unless somebody listens; then the write fails with
+/// an error that is reported like a full disk.
+#[cfg(unix)]
+fn survive_size_limits() {
+    let is_hit = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, is_hit) {
+        tracing::debug!("no handler for the limit on file sizes: {error}");
+    }
+}
+
+#[cfg(not(unix))]
+fn survive_size_limits() {}
 
 fn report_failure(failure: &CommandFailure) -> u8 {
     let mut err = std::io::stderr().lock();

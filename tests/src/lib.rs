@@ -1,5 +1,7 @@
 //! Runs the command in folders of its own, and reads what it wrote.
 
+pub mod sky;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 

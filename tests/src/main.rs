@@ -1,5 +1,7 @@
 //! The skyloom command as a third party would build it.
 
+mod stages;
+
 use std::process::ExitCode;
 
 /// Counts memory, as the shipped program does.

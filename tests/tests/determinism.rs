@@ -58,8 +58,11 @@ fn frame() -> Image {
     image
 }
 
+/// Delivered files, and the digests of all products by node.
+type Made = (Vec<(String, Vec<u8>)>, Vec<(String, Value)>);
+
 /// What a run in an empty cache made: the delivered files, and each node's output digests.
-fn run(frame: &Path, limits: &[&str]) -> (Vec<(String, Vec<u8>)>, Vec<(String, Value)>) {
+fn run(frame: &Path, limits: &[&str]) -> Made {
     let place = Place::new(env!("CARGO_BIN_EXE_skyloom-under-test"));
     let (graph, set) = (graph("quicklook.ron").display().to_string(), format!("frame={}", frame.display()));
     let mut args = vec!["run", &graph, "--out", "out", "--set", &set];

@@ -31,11 +31,13 @@ pub fn run(args: &RunArgs) -> Result<(), CommandFailure> {
     let observer: Arc<dyn Observer> =
         if args.json { Arc::new(JsonLines) } else { Arc::new(TerminalProgress::default()) };
     let report = plan.run(&setup::run_options(limits, vec![observer], interrupt)).map_err(run_error)?;
-    write_report(&report, &out, &store)?;
+    // What failed in the run is said also when its report cannot be written: it has the same cause when the disk is full.
+    let written = write_report(&report, &out, &store);
     if !args.json {
-        output::text(&format!("{} files in {}\n", report.files.len() + 1, out.display()))?;
+        output::text(&format!("{} files in {}\n", report.files.len() + usize::from(written.is_ok()), out.display()))?;
     }
-    conclude(&report, &continue_command(args))
+    let concluded = conclude(&report, &continue_command(args));
+    written.and(concluded)
 }
 
 /// Turns a run that could not start into a message.

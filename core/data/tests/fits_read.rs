@@ -140,7 +140,12 @@ fn pixels_without_a_value_are_nan_and_marked() {
         assert_eq!(mask[[0, x]], MaskBits::NO_DATA);
     }
     assert_eq!(mask.iter().filter(|&&m| m != 0).count(), 3);
-    assert_eq!(loaded.warnings, ["2 infinite pixels count as pixels without a value"]);
+    let n = loaded.image.pixels.len();
+    let expected = [
+        format!("1 of {n} pixels have no value (NaN or BLANK) and are masked"),
+        format!("2 of {n} pixels are infinite and are masked as pixels without a value"),
+    ];
+    assert_eq!(loaded.warnings, expected);
 
     let options = ReadOptions { saturation: Some(3e38), ..ReadOptions::default() };
     let loaded = read_image(&fixture("float32.fits"), &options).expect("it reads");

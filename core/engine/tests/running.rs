@@ -313,3 +313,20 @@ fn two_runs_at_once_share_a_store() {
         assert_eq!(std::fs::read_to_string(answer).unwrap(), "20");
     }
 }
+
+#[test]
+fn keep_always_pins_and_keep_never_stores_nothing() {
+    let bench = bench("6");
+    let text = CHAIN
+        .replace("\"half\": (kind: \"toy.halve\",", "\"half\": (kind: \"toy.halve\", keep: never,")
+        .replace("\"sum\":  (kind: \"toy.add\",", "\"sum\":  (kind: \"toy.add\", keep: always,");
+    let report = bench.run(&text);
+    assert_eq!(report.status, RunStatus::Succeeded);
+    let pins = bench.store().pins().unwrap();
+    assert_eq!(pins["graph chain"].len(), 1);
+    assert!(pins["graph chain"].contains(&report.node("sum").unwrap().outputs["value"]));
+    // read 6, half 3 (not stored), sum 10, last 20.
+    assert_eq!(bench.artefacts().len(), 3);
+    assert_eq!(ran(&bench.run(&text)), [""; 0], "its record is enough");
+    assert_eq!(ran(&bench.run(&text.replace("constant: 1)", "constant: 2)"))), ["half", "sum", "last"]);
+}

@@ -38,9 +38,10 @@ pub struct ReadImage {
     pub exposure_s: Option<f64>,
     /// Magnitude of 1 pixel unit per second. Left out, it is taken from the header (`zero_point_keys`).
     ///
-    /// Without it magnitudes are NaN; fluxes and shapes do not need it.
+    /// Without it magnitudes are NaN; fluxes and shapes do not need it. Real ones lie between 0 and 40; the range is wide
+    /// for odd units, and narrow enough to refuse what is no magnitude.
     #[serde(default)]
-    #[schemars(extend("x-unit" = "mag"))]
+    #[schemars(range(min = -100.0, max = 100.0), extend("x-unit" = "mag"))]
     pub zero_point: Option<f64>,
     /// Unit of the pixels. Left out, it is taken from the header (`unit_keys`). Nothing is converted.
     #[serde(default)]
@@ -169,12 +170,15 @@ impl Stage for ReadImage {
         if let Some(exposure_s) = self.exposure_s {
             problems.require_positive("exposure_s", exposure_s);
         }
-        for (name, value) in [("zero_point", self.zero_point), ("saturation", self.saturation)] {
-            if let Some(value) = value
-                && !value.is_finite()
-            {
-                problems.param(name, value, "a finite number");
-            }
+        if let Some(zero_point) = self.zero_point
+            && !(-100.0..=100.0).contains(&zero_point)
+        {
+            problems.param("zero_point", zero_point, "a magnitude, from -100 to 100");
+        }
+        if let Some(saturation) = self.saturation
+            && !saturation.is_finite()
+        {
+            problems.param("saturation", saturation, "a finite number");
         }
         for (name, value) in [("band", &self.band), ("unit", &self.unit)] {
             if let Some(value) = value

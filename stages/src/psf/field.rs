@@ -25,6 +25,12 @@ pub struct PsfFieldFit {
 /// Why there is no PSF.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PsfFitError {
+    /// The star list is empty.
+    #[error("the star list is empty, and a PSF needs at least {needed} stars")]
+    NoStars {
+        /// Stars needed.
+        needed: usize,
+    },
     /// Not enough usable stars.
     #[error(
         "{used} usable PSF stars, at least {needed} are needed; of {found} detections {fitted} were fitted \
@@ -77,6 +83,9 @@ pub fn fit_psf_field(
     selected: impl FnOnce(usize),
     tick: &(dyn Fn() -> bool + Sync),
 ) -> Result<PsfFieldFit, PsfFitError> {
+    if detections.is_empty() {
+        return Err(PsfFitError::NoStars { needed: params.min_stars });
+    }
     let model = params.model.model();
     let (mut chosen, rejections) = select_stars(image, noise, detections, params);
     chosen.sort_unstable_by_key(|&i| detections[i].id);

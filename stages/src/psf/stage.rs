@@ -163,6 +163,10 @@ impl Stage for PsfFit {
         });
         let fitted = fitted.map_err(|error| match error {
             PsfFitError::Stopped => StageError::cancelled(),
+            PsfFitError::NoStars { .. } => StageError::data(error).with_help(
+                "look at the image that the stars were searched in; if it has stars, lower the detection threshold, or \
+                 check the FWHM and the noise map that the search was given",
+            ),
             PsfFitError::TooFewStars { .. } => StageError::data(error).with_help(
                 "look at the largest count: lower min_peak_sigma, raise saturation, or shorten isolation_px and \
                  stamp_radius_px for a crowded field",

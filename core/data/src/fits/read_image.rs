@@ -136,9 +136,14 @@ impl<'a> OpenImage<'a> {
         let mut warnings = self.warnings;
         if n_no_data == n {
             warnings.push(format!("none of the {n} pixels has a value"));
+        } else if counts.nan > 0 {
+            warnings.push(format!("{} of {n} pixels have no value (NaN or BLANK) and are masked", counts.nan));
         }
         if counts.infinite > 0 {
-            warnings.push(format!("{} infinite pixels count as pixels without a value", counts.infinite));
+            warnings.push(format!(
+                "{} of {n} pixels are infinite and are masked as pixels without a value",
+                counts.infinite
+            ));
         }
         Ok(LoadedImage {
             image: Image { pixels, mask, wcs: self.wcs, meta: self.meta },

@@ -106,7 +106,7 @@ impl Reader<'_> {
                     (format!("bytes that are not UTF-8, from byte {valid}"), Some((valid, text)))
                 }
             },
-            Err(error) => (format!("{}: {error}", shown.display()), None),
+            Err(error) => (why_unreadable(shown, &error), None),
         };
         self.is_complete = false;
         match (named_by, text) {
@@ -135,5 +135,16 @@ impl Reader<'_> {
         };
         report_duplicates(&tree, self.sources, self.findings);
         Some((file, read_document(tree, role, "", self.sources, self.findings)))
+    }
+}
+
+/// The usual reasons in words; the system's own words say "Is a directory (os error 21)".
+fn why_unreadable(shown: &Path, error: &std::io::Error) -> String {
+    let shown = shown.display();
+    match error.kind() {
+        std::io::ErrorKind::NotFound => format!("no such file ({shown})"),
+        std::io::ErrorKind::IsADirectory => format!("a folder ({shown})"),
+        std::io::ErrorKind::PermissionDenied => format!("a file that may not be read ({shown})"),
+        _ => format!("{shown}: {error}"),
     }
 }

@@ -12,6 +12,11 @@ const KNOWN_EXTENSIONS: [&str; 2] = ["implicit_some", "unwrap_newtypes"];
 /// Reads a file. A syntax error is reported alone: nothing behind it can be trusted.
 pub(crate) fn parse_file(sources: &Sources, file: u32, findings: &mut Findings) -> Option<Tree> {
     let text = &*sources.get(file).text;
+    if text.trim().is_empty() {
+        let found = if text.is_empty() { "an empty file" } else { "a file of blanks" };
+        findings.report("syntax-error", Place::new(file, 0..0), "syntax", found, "a graph: (name: .., nodes: {..})");
+        return None;
+    }
     if let Err(error) = ron_options().from_str::<serde::de::IgnoredAny>(text) {
         let offset = offset_of(text, error.span.end.line, error.span.end.col);
         report_syntax(sources, file, offset, &error.code.to_string(), findings);

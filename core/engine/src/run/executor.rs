@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use super::slot::Slot;
 use super::summary::NodeNotes;
 use super::worker::{Completion, End, Job, JobInput, JobKeys, Workshop, work};
+use crate::digest::Digest;
 use crate::event::{Event, Observer};
 use crate::graph::Keep;
 use crate::interrupt::Interrupt;
@@ -116,7 +117,7 @@ impl Plan {
             }
             drop((job_receiver, done_sender));
             let scheduler = self.scheduler(options.memory_budget, slots);
-            Run::new(self, options, pool, workshop, scheduler, job_sender, done_receiver).run_to_end()
+            Run::new(self, options, pool, workshop, scheduler, job_sender, done_receiver).finish()
         })
     }
 }
@@ -140,13 +141,15 @@ fn thread_pool(threads: usize) -> Result<Arc<rayon::ThreadPool>, RunError> {
 
 fn prepare_out(out: &std::path::Path) -> Result<(), RunError> {
     let fail = |message: String| RunError::Out { path: out.to_path_buf(), message };
-    std::fs::create_dir_all(out).map_err(|e| fail(format!("cannot be made: {e}")))?;
+    std::fs::create_dir_all(out).map_err(|e| {
+        fail(match out.ancestors().find(|p| p.is_file()) {
+            Some(file) => format!("cannot be made, because {} is a plain file", file.display()),
+            None => format!("cannot be made: {e}"),
+        })
+    })?;
     // Asked before the first pixel: a run of an hour must not end at a folder that cannot be written.
-    tempfile::Builder::new()
-        .prefix(".skyloom-")
-        .tempfile_in(out)
-        .map(drop)
-        .map_err(|e| fail(format!("cannot be written: {e}")))
+    // The file has no name where the system allows that, so that a kill leaves nothing behind.
+    tempfile::tempfile_in(out).map(drop).map_err(|e| fail(format!("cannot be written: {e}")))
 }
 
 pub(super) struct Run<'a> {
@@ -203,7 +206,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn run_to_end(mut self) -> Result<RunReport, RunError> {
+    fn finish(mut self) -> Result<RunReport, RunError> {
         let (start, cpu) = (Instant::now(), ProcessTime::now());
         let started_unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         self.workshop.tell(&Event::RunStarted {
@@ -222,6 +225,7 @@ impl<'a> Run<'a> {
         self.jobs = None;
         self.peak_bytes = self.peak_bytes.max(memory::peak_bytes());
         self.remember_reused();
+        self.pin_kept();
         let report = self.report(start.elapsed().as_secs_f64(), cpu.elapsed().as_secs_f64(), started_unix_s);
         let count = |v| report.nodes.iter().filter(|n| n.verdict == v).count();
         for node in report.nodes.iter().filter(|n| matches!(n.verdict, Verdict::Reused | Verdict::Blocked)) {
@@ -254,6 +258,20 @@ impl<'a> Run<'a> {
                 tracing::warn!("what {} rests on was not noted: {e}", node.name);
             }
         });
+    }
+
+    /// Pins the artefacts of `keep: always`, under the name of the graph.
+    fn pin_kept(&mut self) {
+        let graph = Arc::clone(&self.plan.ledger.graph);
+        let kept = graph.nodes().iter().zip(&self.plan.ledger.entries).filter(|(node, _)| node.keep == Keep::Always);
+        let artefacts = kept.filter_map(|(_, entry)| entry.outputs.as_ref()).flat_map(|outputs| outputs.values());
+        let digests: Vec<Digest> = artefacts.map(|a| a.digest).collect();
+        if digests.is_empty() {
+            return;
+        }
+        if let Err(e) = self.plan.ledger.store.pin(&format!("graph {}", graph.name()), &digests) {
+            self.warn(format!("what the graph wants kept is not pinned: {e}"));
+        }
     }
 
     fn work_until_idle(&mut self) {

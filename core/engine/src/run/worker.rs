@@ -22,6 +22,12 @@ use crate::product::{Product, ProductKind};
 use crate::stage::{ErrorClass, StageError};
 use crate::store::{Artefact, LoadError, Record, Store};
 
+/// What a node made, by output port.
+pub(crate) type Made = BTreeMap<String, (Artefact, Arc<dyn Product>)>;
+
+/// What a stage said that belongs in its record: warnings, and named numbers.
+type Said = (Vec<String>, Vec<(String, f64)>);
+
 /// Everything that a worker needs for one node.
 pub(crate) struct Job {
     pub(crate) index: usize,
@@ -64,11 +70,8 @@ pub(crate) struct Completion {
     pub(crate) metrics: Vec<(String, f64)>,
 }
 
-/// The products of a node by port, and where the store keeps them.
-pub(crate) type Outputs = BTreeMap<String, (Artefact, Arc<dyn Product>)>;
-
 pub(crate) enum End {
-    Done(Outputs),
+    Done(Made),
     LostInputs { producers: Vec<usize>, messages: Vec<String> },
     Failed(StageError),
 }
@@ -101,14 +104,7 @@ impl Workshop {
 struct Notes {
     node: String,
     workshop: Arc<Workshop>,
-    kept: Mutex<Kept>,
-}
-
-/// What a record keeps of what a stage said.
-#[derive(Debug, Clone, Default)]
-struct Kept {
-    warnings: Vec<String>,
-    metrics: Vec<(String, f64)>,
+    kept: Mutex<Said>,
 }
 
 impl StageSink for Notes {
@@ -116,18 +112,22 @@ impl StageSink for Notes {
         self.workshop.tell(&Event::NodeProgress { node: self.node.clone(), unit: unit.to_owned(), done, total });
     }
     fn warning(&self, message: &str) {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).warnings.push(message.to_owned());
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).0.push(message.to_owned());
         self.workshop.tell(&Event::NodeWarning { node: self.node.clone(), message: message.to_owned() });
     }
     fn metric(&self, name: &str, value: f64) {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).metrics.push((name.to_owned(), value));
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).1.push((name.to_owned(), value));
     }
 }
 
 /// Runs one job to its end. Never panics: a panic of the stage becomes an error that names it.
 pub(crate) fn work(job: Job, workshop: &Arc<Workshop>) -> Completion {
     let index = job.index;
-    let notes = Arc::new(Notes { node: job.node.name.clone(), workshop: Arc::clone(workshop), kept: Mutex::default() });
+    let notes = Arc::new(Notes {
+        node: job.node.name.clone(),
+        workshop: Arc::clone(workshop),
+        kept: Mutex::new((Vec::new(), Vec::new())),
+    });
     let resident: u64 = job.inputs.iter().map(|i| i.slot.bytes()).sum();
     let allocated = memory::allocated_bytes();
     if job.was_alone.load(Ordering::SeqCst) {
@@ -143,7 +143,7 @@ pub(crate) fn work(job: Job, workshop: &Arc<Workshop>) -> Completion {
         peak_bytes: (memory::peak_bytes() + resident).saturating_sub(allocated),
         was_alone,
     };
-    let Kept { warnings, metrics } = notes.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let (warnings, metrics) = notes.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let end = match end {
         End::Done(outputs) => match commit(&job, &outputs, usage, &warnings, &metrics, workshop) {
             Ok(()) => End::Done(outputs),
@@ -211,7 +211,7 @@ fn store_outputs(
     job: &Job,
     mut products: BTreeMap<String, Arc<dyn Product>>,
     workshop: &Workshop,
-) -> Result<Outputs, StageError> {
+) -> Result<Made, StageError> {
     let mut outputs = BTreeMap::new();
     for port in &job.node.signature.outputs {
         let product = products.remove(&port.name).ok_or_else(|| {
@@ -236,7 +236,7 @@ fn store_outputs(
 
 fn commit(
     job: &Job,
-    outputs: &Outputs,
+    outputs: &Made,
     usage: Usage,
     warnings: &[String],
     metrics: &[(String, f64)],
@@ -275,7 +275,7 @@ fn commit(
 }
 
 /// A stage that is run again because its artefact was lost must make the same bytes.
-fn warn_if_not_deterministic(job: &Job, outputs: &Outputs, notes: &Notes) {
+fn warn_if_not_deterministic(job: &Job, outputs: &Made, notes: &Notes) {
     let Some(expected) = &job.expected else { return };
     for (port, (artefact, _)) in outputs {
         if expected.get(port).is_some_and(|old| old.digest != artefact.digest) {

@@ -162,11 +162,15 @@ impl StoreError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::NoRoom { .. } => ErrorClass::Resources,
-            Self::NotAFolder { .. } | Self::NotAFile { .. } | Self::NotWritable { .. } | Self::NoLocks { .. } => {
-                ErrorClass::Config
-            }
             Self::Encode { .. } | Self::Extension { .. } => ErrorClass::Data,
-            Self::Missing { .. } | Self::Damaged { .. } | Self::DamagedPins { .. } | Self::Io { .. } => ErrorClass::Io,
+            Self::NotAFolder { .. }
+            | Self::NotAFile { .. }
+            | Self::NotWritable { .. }
+            | Self::NoLocks { .. }
+            | Self::Missing { .. }
+            | Self::Damaged { .. }
+            | Self::DamagedPins { .. }
+            | Self::Io { .. } => ErrorClass::Io,
         }
     }
 }

@@ -190,7 +190,7 @@ pub struct Log(pub Mutex<Vec<Event>>);
 
 impl Observer for Log {
     fn event(&self, event: &Event) {
-        self.0.lock().expect("no observer panicked").push(event.clone());
+        self.0.lock().expect("the test set this up").push(event.clone());
     }
 }
 
@@ -201,22 +201,22 @@ pub struct Bench {
 
 impl Bench {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+        Self { folder: tempfile::tempdir().expect("the test set this up") }
     }
     pub fn store(&self) -> Arc<Store> {
-        Arc::new(Store::open(&self.folder.path().join("cache")).expect("the store opens"))
+        Arc::new(Store::open(&self.folder.path().join("cache")).expect("the test set this up"))
     }
     pub fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.folder.path().join(name), text).expect("the file can be written");
+        std::fs::write(self.folder.path().join(name), text).expect("the test set this up");
     }
     pub fn graph(&self, text: &str) -> Arc<Graph> {
         let options = LoadOptions { working_dir: self.folder.path().to_path_buf(), ..LoadOptions::default() };
-        let registry = Registry::with_builtin().expect("the stages are sound");
+        let registry = Registry::with_builtin().expect("the test set this up");
         let file = self.folder.path().join("graph.ron");
         Arc::new(load_str(text, &file, &options, &registry).unwrap_or_else(|e| panic!("{:#?}", e.diagnostics)))
     }
     pub fn plan(&self, text: &str, options: PlanOptions) -> Plan {
-        Plan::new(self.graph(text), self.store(), options).expect("the plan is made")
+        Plan::new(self.graph(text), self.store(), options).expect("the test set this up")
     }
     pub fn run(&self, text: &str) -> RunReport {
         self.run_with(text, &RunOptions::default())
@@ -226,7 +226,7 @@ impl Bench {
     }
     pub fn run_with(&self, text: &str, options: &RunOptions) -> RunReport {
         let plan = self.plan(text, PlanOptions { out: Some(self.out()), ..PlanOptions::default() });
-        plan.run(options).expect("the run starts")
+        plan.run(options).expect("the test set this up")
     }
     /// All artefact files of the store.
     pub fn artefacts(&self) -> Vec<std::path::PathBuf> {

@@ -117,7 +117,7 @@ fn a_store_below_a_plain_file_is_refused_with_the_file_named() {
         assert!(matches!(&error, StoreError::NotAFolder { file: f, .. } if *f == file), "{error}");
         assert!(error.to_string().ends_with("plain is a plain file"), "{error}");
         assert!(error.help().unwrap().contains("--cache DIR"));
-        assert_eq!(error.class(), ErrorClass::Config);
+        assert_eq!(error.class(), ErrorClass::Io);
     }
 }
 
