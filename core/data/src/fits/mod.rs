@@ -26,6 +26,7 @@ mod product;
 mod read_image;
 mod reader;
 mod source;
+mod tile_cards;
 mod writer;
 
 pub use bintable_read::{TableRead, read_bintable};

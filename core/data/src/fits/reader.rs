@@ -10,6 +10,7 @@ use super::decode::Encoding;
 use super::error::{FitsError, FitsErrorKind};
 use super::hdu::{Hdu, HduKind, scan, scan_until};
 use super::source::Source;
+use super::tile_cards::check_tile_cards;
 use crate::header::{CardValue, Header};
 
 /// Bytes that are decoded at a time: large enough for the disk, small enough for the cache.
@@ -66,6 +67,9 @@ impl ImageHeader {
                     .help("the header is damaged: fetch the file again"))
             }
         };
+        if hdu.kind == HduKind::CompressedImage {
+            check_tile_cards(source.path(), hdu)?;
+        }
         let inherits = hdu.index > 0 && hdu.header.get("INHERIT") != Some(&CardValue::Bool(false));
         Ok(Self {
             header: hdu.image_header(),
