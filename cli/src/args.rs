@@ -78,7 +78,7 @@ pub struct GraphSource {
 #[derive(Debug, Args, Clone)]
 pub struct CachePlace {
     /// Cache folder [default: the user's cache folder].
-    #[arg(long, value_name = "DIR", env = "SKYLOOM_CACHE")]
+    #[arg(long, value_name = "DIR", env = "SKYLOOM_CACHE", hide_env_values = true)]
     pub cache: Option<PathBuf>,
 }
 
