@@ -115,6 +115,21 @@ fn a_compressed_file_that_promises_an_absurd_image_is_refused() {
 }
 
 #[test]
+fn a_compressed_file_with_tiles_of_nothing_is_refused() {
+    for (name, card, value, fact) in [
+        ("hcompress_int16.fits.fz", "ZTILE1  = ", "0", "found ZTILE1 = "),
+        ("hcompress_int16.fits.fz", "ZTILE2  = ", "0", "found ZTILE2 = "),
+        ("rice_float_dither1.fits.fz", "ZVAL1   = ", "0", "expected 16 or 32"),
+        ("rice_float_dither1.fits.fz", "ZVAL2   = ", "3", "expected 1, 2, 4 or 8"),
+    ] {
+        let mut bytes = fixture(name);
+        let at = bytes.windows(10).position(|w| w == card.as_bytes()).expect("a card") + 10;
+        bytes[at..at + 20].copy_from_slice(format!("{value:>20}").as_bytes());
+        frame_ends(name, &bytes, GRAPH, &[fact, "the header is damaged"]);
+    }
+}
+
+#[test]
 fn a_file_without_a_two_dimensional_image_is_named_with_what_it_has() {
     let facts = ["found no image among: HDU 0", "table of", "expected an HDU with a 2-D image"];
     frame_ends("table.fits", &fixture("table_only.fits"), GRAPH, &facts);

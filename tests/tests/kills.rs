@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rand::{RngExt, SeedableRng};
@@ -13,6 +14,9 @@ use skyloom_tests::{Ended, Place, files, graph, sky};
 
 type Files = Vec<(String, Vec<u8>)>;
 
+/// One test at a time: kills at moments of a run need runs that always take the same time.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// A place with a frame, and what the quicklook graph makes of it for some windows of the nebuliser.
 struct Bench {
     place: Place,
@@ -20,13 +24,15 @@ struct Bench {
     references: BTreeMap<u32, Files>,
     /// Shortest time that a run with an empty cache took.
     shortest: Duration,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Bench {
     fn new(windows: &[u32]) -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let place = Place::new(env!("CARGO_BIN_EXE_skyloom-under-test"));
         let frame = sky::write(&place.path("frame.fits"), sky::frame(7)).display().to_string();
-        let mut bench = Self { place, frame, references: BTreeMap::new(), shortest: Duration::MAX };
+        let mut bench = Self { place, frame, references: BTreeMap::new(), shortest: Duration::MAX, _turn: turn };
         for &window in windows {
             let out = format!("reference-{window}");
             let start = Instant::now();

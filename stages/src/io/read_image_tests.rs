@@ -62,7 +62,10 @@ fn the_image_arrives_with_mask_and_facts() {
     assert_eq!(mask[[10, 5]], MaskBits::NO_DATA | MaskBits::BAD);
     assert_eq!(mask[[20, 25]], MaskBits::BAD);
     assert!(mask.iter().any(|&m| m == MaskBits::SATURATED));
-    assert_eq!(outcome.warnings, ["not in the header, so not kept: FILTER2"]);
+    assert_eq!(
+        outcome.warnings,
+        ["not in the header, so not kept: FILTER2", "8 of 2350 pixels have no value (NaN or BLANK) and are masked"]
+    );
     let metric = |name: &str| outcome.metrics.iter().find(|(n, _)| n == name).map(|&(_, v)| v);
     assert_eq!((metric("n_no_data"), metric("n_bad")), (Some(8.0), Some(18.0)));
 }

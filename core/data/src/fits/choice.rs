@@ -37,10 +37,6 @@ pub(super) fn is_meant(hdu: &Hdu, choice: Option<&HduChoice>) -> bool {
     }
 }
 
-/// Pixels of the largest image, 2^40: a million by a million. A compressed file may promise any number in a short file, and
-/// whoever multiplies such a number by bytes per pixel must not overflow.
-const LARGEST_IMAGE: u64 = 1 << 40;
-
 /// The HDU with a 2-D image that is meant; without a choice the first one.
 pub(super) fn find_image<'a>(
     path: &std::path::Path,
@@ -65,13 +61,6 @@ pub(super) fn find_image<'a>(
     }
     if hdu.shape.len() != 2 {
         return Err(not_2d(path, hdu));
-    }
-    let n_pixels = hdu.shape.iter().try_fold(1_u64, |product, &n| product.checked_mul(n));
-    if n_pixels.is_none_or(|n| n > LARGEST_IMAGE) {
-        let axes = format!("an image of {} x {} pixels in {}", hdu.shape[0], hdu.shape[1], hdu.label());
-        let expected = format!("at most {LARGEST_IMAGE} pixels");
-        return Err(FitsError::new(FitsErrorKind::TooLarge, path, axes, expected)
-            .help("the header is damaged: fetch the file again"));
     }
     Ok(hdu)
 }

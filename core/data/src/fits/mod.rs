@@ -26,6 +26,7 @@ mod product;
 mod read_image;
 mod reader;
 mod source;
+mod tile_cards;
 mod unit;
 mod writer;
 

@@ -10,6 +10,7 @@ use super::decode::Encoding;
 use super::error::{FitsError, FitsErrorKind};
 use super::hdu::{Hdu, HduKind, scan, scan_until};
 use super::source::Source;
+use super::tile_cards::check_tile_cards;
 use crate::header::{CardValue, Header};
 
 /// Bytes that are decoded at a time: large enough for the disk, small enough for the cache.
@@ -38,6 +39,10 @@ pub struct ImageHeader {
     pub memory_bytes: u64,
 }
 
+/// Pixels of the largest image, 2^40: a million by a million. A compressed file may promise any number in a short file, and
+/// whoever multiplies such a number by bytes per pixel must not overflow.
+const LARGEST_IMAGE: u64 = 1 << 40;
+
 impl ImageHeader {
     /// The header that holds a keyword: the image's own, or the primary one where the image's lacks it.
     #[must_use]
@@ -52,11 +57,19 @@ impl ImageHeader {
     }
 
     fn of(source: &Source, hdus: &[Hdu], hdu: &Hdu) -> Result<Self, FitsError> {
-        let length = |axis: usize| {
-            usize::try_from(hdu.shape[axis]).map_err(|_| {
-                FitsError::new(FitsErrorKind::TooLarge, source.path(), hdu.describe(), "an image of addressable size")
-            })
+        let is_sane = hdu.shape[0].checked_mul(hdu.shape[1]).is_some_and(|n| n <= LARGEST_IMAGE);
+        let length = |axis: usize| match usize::try_from(hdu.shape[axis]) {
+            Ok(length) if is_sane => Ok(length),
+            _ => {
+                let found = format!("an image of {} x {} pixels in {}", hdu.shape[0], hdu.shape[1], hdu.label());
+                let expected = format!("at most {LARGEST_IMAGE} pixels");
+                Err(FitsError::new(FitsErrorKind::TooLarge, source.path(), found, expected)
+                    .help("the header is damaged: fetch the file again"))
+            }
         };
+        if hdu.kind == HduKind::CompressedImage {
+            check_tile_cards(source.path(), hdu)?;
+        }
         let inherits = hdu.index > 0 && hdu.header.get("INHERIT") != Some(&CardValue::Bool(false));
         Ok(Self {
             header: hdu.image_header(),
