@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::size::{Setting, parse_setting, parse_size};
+use crate::size::{Setting, parse_setting, parse_size, parse_threads};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -107,8 +107,8 @@ pub struct Selection {
 /// What a run may use.
 #[derive(Debug, Args, Clone)]
 pub struct Limits {
-    /// Threads [default: all cores].
-    #[arg(long, value_name = "N")]
+    /// Threads, at most 1024 [default: all cores].
+    #[arg(long, value_name = "N", value_parser = parse_threads)]
     pub threads: Option<NonZeroUsize>,
     /// Memory budget, for instance 6GiB [default: 70 % of the machine].
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]

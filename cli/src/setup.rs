@@ -1,6 +1,5 @@
 //! From arguments to a checked graph, an open store, run options.
 
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -80,7 +79,7 @@ pub fn plan(graph: Arc<Graph>, store: Arc<Store>, selection: &Selection) -> Resu
 pub fn run_options(limits: &Limits, observers: Vec<Arc<dyn Observer>>, interrupt: Interrupt) -> RunOptions {
     let default = RunOptions::default();
     RunOptions {
-        threads: limits.threads.unwrap_or(default.threads).min(NonZeroUsize::new(1024).unwrap_or(NonZeroUsize::MIN)),
+        threads: limits.threads.unwrap_or(default.threads),
         memory_budget: memory_budget(limits),
         band_rows: limits.band_rows,
         observers,

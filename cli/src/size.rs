@@ -1,5 +1,7 @@
 //! Sizes and settings, as people type them and read them.
 
+use std::num::NonZeroUsize;
+
 /// `KEY=VALUE` of `--set`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
@@ -40,6 +42,14 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         Ok(value) if value.is_finite() && value >= 0.0 => Ok((value * factor) as u64),
         _ => Err(format!("{text:?} is not a size; expected for instance 6GiB")),
     }
+}
+
+/// A number of threads that a machine may have.
+pub fn parse_threads(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse()
+        .ok()
+        .filter(|n: &NonZeroUsize| n.get() <= 1024)
+        .ok_or_else(|| "expected a number from 1 to 1024".to_owned())
 }
 
 /// Bytes for people: `5.3 MiB`.

@@ -34,7 +34,8 @@ pub fn run(args: &RunArgs) -> Result<(), CommandFailure> {
     // What failed in the run is said also when its report cannot be written: it has the same cause when the disk is full.
     let written = write_report(&report, &out, &store);
     if !args.json {
-        output::text(&format!("{} files in {}\n", report.files.len() + usize::from(written.is_ok()), out.display()))?;
+        let n = report.files.len() + usize::from(written.is_ok());
+        output::text(&format!("{n} file{} in {}\n", if n == 1 { "" } else { "s" }, out.display()))?;
     }
     let concluded = conclude(&report, &continue_command(args));
     written.and(concluded)
