@@ -22,7 +22,7 @@ pub(super) fn check_tile_cards(path: &Path, hdu: &Hdu) -> Result<(), FitsError> 
     for axis in 1..=hdu.shape.len() {
         let key = format!("ZTILE{axis}");
         // Without the card a tile is one row.
-        if hdu.header.get(&key).is_some() && !hdu.header.int(&key).is_some_and(|n| n >= 1) {
+        if hdu.header.get(&key).is_some() && hdu.header.int(&key).is_none_or(|n| n < 1) {
             return Err(malformed(&key, "a length of 1 or more"));
         }
     }
