@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::executor::Run;
+use super::coordinator::Run;
 use super::worker::Usage;
 use crate::digest::Digest;
 use crate::plan::Why;
