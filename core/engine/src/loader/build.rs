@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::check_params::{Checked, Given, check_params, describe_value};
 use super::document::join;
-use super::finding::{Findings, nearest};
+use super::finding::Findings;
 use super::graph_params::GraphParams;
 use super::instance::{Instance, InstanceScope, element_text};
 use super::reference::resolve;
@@ -16,6 +16,7 @@ use super::source::{Place, Sources};
 use super::tree::{Kind, Tree};
 use super::write_params::{Fragment, Written, write_params};
 use crate::graph::{Origin, ResolvedValue};
+use crate::nearest::nearest;
 use crate::port::Signature;
 use crate::problem::{Place as StagePlace, Problems, StageProblem};
 use crate::registry::{Registry, SchemaView, StageInfo, ron_options};

@@ -6,9 +6,10 @@
 use indexmap::IndexMap;
 
 use super::document::join;
-use super::finding::{Findings, nearest};
+use super::finding::Findings;
 use super::source::{Place, Sources};
 use super::tree::{Field, Kind, Tree};
+use crate::nearest::nearest;
 use crate::registry::SchemaView;
 
 /// What the schema says of the parameters that were given.

@@ -2,10 +2,11 @@
 
 use indexmap::IndexMap;
 
-use super::finding::{Findings, nearest};
+use super::finding::Findings;
 use super::node_entry::{NodeEntry, read_node};
 use super::source::{Place, Sources};
 use super::tree::{Field, Kind, Tree};
+use crate::nearest::nearest;
 
 /// What a text is: the fields that it may have depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

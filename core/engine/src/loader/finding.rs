@@ -105,35 +105,6 @@ fn to_diagnostic(finding: Finding, sources: &Sources) -> Diagnostic {
     }
 }
 
-/// The known name that is most like a misspelt one, if any is like it at all.
-pub(crate) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let length = word.chars().count();
-    // One slip in a short word, more in a long one; beyond that a suggestion misleads. Single letters are all alike.
-    let limit = (length / 3).max(1).min(length.saturating_sub(1));
-    let lower = word.to_lowercase();
-    let mut best: Option<(usize, &str)> = None;
-    for name in names {
-        let distance = if name.to_lowercase() == lower {
-            0
-        } else if family_member(name, word) || family_member(word, name) {
-            1
-        } else if name.chars().count().abs_diff(length) > limit {
-            continue;
-        } else {
-            strsim::osa_distance(word, name)
-        };
-        if distance <= limit && best.is_none_or(|(least, _)| distance < least) {
-            best = Some((distance, name));
-        }
-    }
-    best.map(|(_, name)| name)
-}
-
-/// Whether `full` is `family.word`: people forget the family.
-fn family_member(full: &str, word: &str) -> bool {
-    full.strip_suffix(word).is_some_and(|rest| rest.ends_with('.'))
-}
-
 /// `a, b, c`, or how many there are when they are too many to print.
 pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 12;

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use super::document::{Entry, join};
-use super::finding::{Findings, nearest};
+use super::finding::Findings;
 use super::graph_params::GraphParams;
 use super::merge::Merged;
 use super::node_entry::NodeEntry;
@@ -11,6 +11,7 @@ use super::reference::{Lookup, Scope, resolve};
 use super::source::{Place, Sources};
 use super::tree::{Kind, Tree};
 use crate::graph::Keep;
+use crate::nearest::nearest;
 
 /// A node as it would run.
 #[derive(Debug)]

@@ -3,9 +3,10 @@
 use indexmap::IndexMap;
 
 use super::document::{Document, Entry, Role, TestEntry, join};
-use super::finding::{Findings, nearest};
+use super::finding::Findings;
 use super::node_entry::NodeEntry;
 use super::source::Sources;
+use crate::nearest::nearest;
 
 /// The graph after all changes, before any value is resolved.
 #[derive(Debug, Default)]

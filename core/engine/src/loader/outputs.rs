@@ -3,13 +3,14 @@
 use indexmap::IndexMap;
 
 use super::document::Entry;
-use super::finding::{Findings, nearest};
+use super::finding::Findings;
 use super::graph_params::GraphParams;
 use super::reference::resolve;
 use super::source::Place;
 use super::tree::{Kind, Tree};
 use super::wanted::Lookup;
 use super::wiring::find_output;
+use crate::nearest::nearest;
 
 /// Name of the file that every run adds.
 const RUN_REPORT: &str = "run.json";

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::finding::{Findings, nearest};
+use super::finding::Findings;
 use super::source::{Place, Sources};
 use super::tree::{Field, Kind, Tree};
+use crate::nearest::nearest;
 
 /// What a name in braces stands for.
 pub(crate) enum Lookup<'a> {

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::document::Entry;
-use super::finding::{Findings, nearest};
+use super::finding::Findings;
 use super::merge::Merged;
 use super::source::{Place, Sources};
 use super::syntax::parse_setting;
+use crate::nearest::nearest;
 
 /// Applies the settings in order. A key is a graph parameter, `node.parameter`, or `node[element].parameter` for one
 /// element of an expanded node. Unknown parameters of a node are found later, like those of a file.

@@ -1,11 +1,11 @@
 //! The pieces by themselves; whole graph files are in `tests/loader/`.
 
-use super::finding::nearest;
 use super::order::{Order, topological_order};
 use super::product_name::ProductName;
 use super::reference::{Part, split};
 use super::scan::scan;
 use super::source::{Place, Sources};
+use crate::nearest::nearest;
 
 #[test]
 fn what_the_scanner_reads_is_what_ron_reads() {

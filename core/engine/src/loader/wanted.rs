@@ -4,13 +4,14 @@ use indexmap::IndexMap;
 
 use super::build::Built;
 use super::document::join;
-use super::finding::{Findings, nearest};
+use super::finding::Findings;
 use super::graph_params::GraphParams;
 use super::instance::{Expanded, Group, Instance, InstanceScope, element_text};
 use super::product_name::ProductName;
 use super::reference::resolve_cow;
 use super::source::{Place, Sources};
 use super::tree::{Kind, Tree};
+use crate::nearest::nearest;
 
 /// What stands at one name of `inputs`.
 #[derive(Debug)]

@@ -1,10 +1,11 @@
 //! Ports and types: who reads which product of whom, and which nodes fall with a node that is switched off.
 
 use super::build::Built;
-use super::finding::{Findings, nearest};
+use super::finding::Findings;
 use super::instance::Instance;
 use super::source::Place;
 use super::wanted::{Lookup, WantedPort, WantedProduct};
+use crate::nearest::nearest;
 use crate::port::{Arity, InputPort, Signature};
 
 /// One product that arrives at a port of an instance.

@@ -3,7 +3,7 @@
 use skyloom_data::facets::{ColumnKind, TableFacet};
 use skyloom_data::{Isophotes, Table};
 use skyloom_engine::{
-    Context, Deliverable, Demand, Facets, FacetsOut, In, Out, Place, Problems, Signature, Stage, StageError,
+    Context, Deliverable, Demand, Facets, FacetsOut, In, Out, Place, Problems, Signature, Stage, StageError, nearest,
     register_stage,
 };
 
@@ -64,10 +64,10 @@ pub(crate) fn require_column(
     if let Some((_, kind)) = columns.iter().find(|(known, _)| known == name) {
         return Some(*kind);
     }
-    let near = columns.iter().map(|(n, _)| (strsim::damerau_levenshtein(n, name), n)).min();
+    let near = nearest(name, columns.iter().map(|(n, _)| n.as_str()));
     let problem = problems.push("unknown-column", place, format!("{name:?}"), "one of the table's columns");
-    if let Some((_, near)) = near {
-        problem.help(format!("the nearest is {near:?}"));
+    if let Some(near) = near {
+        problem.help(format!("did you mean {near:?}?"));
     }
     None
 }

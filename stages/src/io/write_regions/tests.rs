@@ -116,7 +116,7 @@ fn missing_columns_and_bad_colours_are_found_before_running() {
     assert_eq!(infer("id", vec![("id".into(), ColumnKind::Text)])[0].code, "bad-input");
     let problems = infer("mag", vec![id, ("mag_r".into(), ColumnKind::Float)]);
     assert_eq!((problems.len(), problems[0].code), (1, "unknown-column"));
-    assert_eq!(problems[0].help.as_deref(), Some("the nearest is \"mag_r\""));
+    assert_eq!(problems[0].help.as_deref(), Some("did you mean \"mag_r\"?"));
 
     for (colour, n) in [("green", 0), ("#ff00FF", 0), ("", 1), ("#ff", 1), ("red width=9", 1)] {
         let mut problems = Problems::new();

@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use skyloom_data::facets::ColumnKind;
+use skyloom_engine::nearest;
 
 use super::ast::{Binary, Expression, Function, Node, What};
-use super::error::{ExpressionError, nearest};
+use super::error::ExpressionError;
 
 /// What a part of an expression is. `Unknown`: a column whose table is not known, or a part already reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

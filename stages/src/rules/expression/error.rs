@@ -49,14 +49,3 @@ impl std::fmt::Display for ExpressionError {
 }
 
 impl std::error::Error for ExpressionError {}
-
-/// The known name that a misspelt one probably means: the nearest, if it is near at all.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = name.to_lowercase();
-    known
-        .into_iter()
-        .map(|k| (strsim::damerau_levenshtein(&lower, &k.to_lowercase()), k))
-        .filter(|(distance, k)| *distance <= 1 + name.chars().count().max(k.chars().count()) / 3)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, k)| k)
-}

@@ -1,7 +1,9 @@
 //! Tokens to a tree, by operator precedence.
 
+use skyloom_engine::nearest;
+
 use super::ast::{Binary, Function, Node, What};
-use super::error::{ExpressionError, nearest};
+use super::error::ExpressionError;
 use super::lexer::{Spanned, Token, tokens};
 
 /// Deepest nesting, and longest chain of operators, of an expression.
