@@ -16,6 +16,12 @@ use super::error::{FitsError, FitsErrorKind};
 /// cfitsio keeps a table of open files. It locks it when it opens a file, not always when it closes one.
 static OPEN_FILES: Mutex<()> = Mutex::new(());
 
+unsafe extern "C" {
+    /// Fills cfitsio's table of random numbers for dithered images, once; 0 or a status. Declared in `fitsio2.h`, which
+    /// the bindings leave out.
+    fn fits_init_randoms() -> c_int;
+}
+
 /// Longest path that cfitsio takes (`FLEN_FILENAME` less its own prefixes).
 const MAX_PATH: usize = 1000;
 
@@ -56,6 +62,11 @@ impl TileImage {
         let mut image = Self { handle: ptr::null_mut(), label: label.to_owned(), memory: ptr::null_mut() };
         let mut status: c_int = 0;
         let lock = OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner);
+        // The unpacking functions ask without a lock whether the table is there, and take it while another thread is
+        // still filling it: one row then has wrong pixels, once in some dozen runs. So it is filled before anybody reads.
+        // SAFETY: it takes nothing and locks for itself; after the first call it returns at once.
+        let randoms = unsafe { fits_init_randoms() };
+        image.check(path, randoms)?;
         match memory {
             None => {
                 let name = native_path(path).ok_or_else(|| {

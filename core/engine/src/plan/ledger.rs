@@ -58,13 +58,15 @@ impl Ledger {
             let inputs = node.inputs.iter().map(|wire| ingredient(&graph, node, wire, &entries[wire.node])).collect();
             entries[i].recipe = recipe_key(&Ingredients { inputs, ..entries[i].basis.clone() });
         }
+        let (has_recipes, knows_graph) = (store.has_recipes(), store.knows_graph(graph.name()));
         let records: Vec<(Option<Record>, Option<Record>)> = entries
             .par_iter()
             .zip(graph.nodes())
             .zip(&is_unsettled)
             .map(|((entry, node), &is_unsettled)| {
-                let record = entry.recipe.filter(|_| !is_unsettled).and_then(|key| store.find_recipe(&key));
-                let last = if record.is_none() { store.last(graph.name(), &node.name) } else { None };
+                let record =
+                    entry.recipe.filter(|_| has_recipes && !is_unsettled).and_then(|key| store.find_recipe(&key));
+                let last = if record.is_none() && knows_graph { store.last(graph.name(), &node.name) } else { None };
                 (record, last)
             })
             .collect();

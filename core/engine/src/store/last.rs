@@ -47,6 +47,12 @@ impl Store {
         file.place(&path)
     }
 
+    /// Whether any node of this graph was ever remembered: where not, nobody need ask node by node.
+    #[must_use]
+    pub fn knows_graph(&self, graph: &str) -> bool {
+        self.layout.last_of_graph(graph).is_dir()
+    }
+
     /// What a node ran, or was reused from, last.
     #[must_use]
     pub fn last(&self, graph: &str, node: &str) -> Option<Record> {

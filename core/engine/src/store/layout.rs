@@ -99,8 +99,13 @@ impl Layout {
         self.recipes().join(format!("{key}.json"))
     }
 
+    /// Folder of what the nodes of a graph ran last.
+    pub(crate) fn last_of_graph(&self, graph: &str) -> PathBuf {
+        self.last().join(file_name_of(graph))
+    }
+
     pub(crate) fn last_of(&self, graph: &str, node: &str, suffix: &str) -> PathBuf {
-        self.last().join(file_name_of(graph)).join(format!("{}{suffix}", file_name_of(node)))
+        self.last_of_graph(graph).join(format!("{}{suffix}", file_name_of(node)))
     }
 
     pub(crate) fn pin(&self, name: &str) -> PathBuf {

@@ -125,6 +125,12 @@ impl Store {
         }
     }
 
+    /// Whether any recipe is on record: where not, nobody need ask recipe by recipe.
+    #[must_use]
+    pub fn has_recipes(&self) -> bool {
+        std::fs::read_dir(self.layout.recipes()).is_ok_and(|mut entries| entries.next().is_some())
+    }
+
     /// The record that a recipe led to. Its artefacts may have been removed meanwhile: see [`Store::contains`].
     #[must_use]
     pub fn find_recipe(&self, recipe: &Key) -> Option<Record> {
