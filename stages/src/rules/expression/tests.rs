@@ -172,12 +172,14 @@ fn a_hostile_expression_is_refused_without_overflowing_the_stack() {
 
 #[test]
 fn an_unknown_column_gets_the_nearest_name() {
-    let found = problems("r_ligth < 2 * fwhm and sample == 'x'");
+    let found = problems("r_ligth < 2 * fwhm and seeing > 1");
     let short: Vec<_> = found.iter().map(|e| (e.code, e.at.clone(), e.found.as_str())).collect();
-    assert_eq!(short, [("unknown-column", 0..7, "\"r_ligth\""), ("unknown-column", 14..18, "\"fwhm\"")]);
+    let expected = [(0..7, "\"r_ligth\""), (14..18, "\"fwhm\""), (23..29, "\"seeing\"")];
+    assert_eq!(short, expected.map(|(at, found)| ("unknown-column", at, found)));
     assert_eq!(found[0].expected, "one of the table's columns");
     assert_eq!(found[0].help.as_deref(), Some("did you mean \"r_light\"?"));
-    assert!(found[1].help.as_deref().unwrap().starts_with("there are r_light, fwhm_local"), "{:?}", found[1].help);
+    assert_eq!(found[1].help.as_deref(), Some("did you mean \"fwhm_local\"?"));
+    assert!(found[2].help.as_deref().unwrap().starts_with("there are r_light, fwhm_local"), "{:?}", found[2].help);
 }
 
 #[test]
