@@ -9,7 +9,7 @@ use std::path::Path;
 use std::ptr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fitsio_sys as sys;
+use fitsio::sys;
 
 use super::error::{FitsError, FitsErrorKind};
 
