@@ -26,16 +26,27 @@ pub(super) fn zoom_while(
     shape: [usize; 2],
     watch: Watch<'_>,
 ) -> Option<Array2<f32>> {
+    zoom_into(mesh, box_px, shape, watch, |v| v as f32)
+}
+
+/// The same before rounding to the pixels' type, which `into` does.
+pub(super) fn zoom_into<T: Copy + Send + Sync>(
+    mesh: &Array2<f64>,
+    box_px: [usize; 2],
+    shape: [usize; 2],
+    watch: Watch<'_>,
+    into: impl Fn(f64) -> T + Sync,
+) -> Option<Array2<T>> {
     let (low, high) = mesh.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)));
     if low == high {
-        return watch(shape[0] as u64).then(|| Array2::from_elem(shape, low as f32));
+        return watch(shape[0] as u64).then(|| Array2::from_elem(shape, into(low)));
     }
     let mut coefficients = mesh.clone();
     for axis in [Axis(0), Axis(1)] {
         coefficients.lanes_mut(axis).into_iter().for_each(prefilter);
     }
     let columns: Vec<Weights> = (0..shape[1]).map(|x| Weights::at(x, box_px[1], mesh.ncols())).collect();
-    let mut result = Array2::zeros(shape);
+    let mut result = Array2::from_elem(shape, into(low));
     result.outer_iter_mut().into_par_iter().enumerate().try_for_each(|(y, mut row)| {
         let rows = Weights::at(y, box_px[0], mesh.nrows());
         let mut line = Array1::zeros(mesh.ncols());
@@ -44,7 +55,7 @@ pub(super) fn zoom_while(
         }
         Zip::from(&mut row).and(&columns[..]).for_each(|to, at| {
             let value: f64 = at.cells.iter().zip(&at.weights).fold(0.0, |sum, (&c, w)| sum + w * line[c]);
-            *to = value.clamp(low, high) as f32;
+            *to = into(value.clamp(low, high));
         });
         watch(1).then_some(())
     })?;
