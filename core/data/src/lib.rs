@@ -18,6 +18,6 @@ pub use header::{Card, CardValue, Header};
 pub use image::{Image, ImageMeta};
 pub use isophotes::{Isophote, Isophotes};
 pub use mask::{Mask, MaskBits};
-pub use psf_field::{PsfCell, PsfField, PsfModel};
+pub use psf_field::{PsfCell, PsfField, PsfModel, PsfSet};
 pub use table::{Table, TableBuilder, TableError, cell_text};
 pub use wcs::{CelestialFrame, Wcs, WcsError};

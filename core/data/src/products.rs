@@ -8,7 +8,7 @@ use crate::fits;
 use crate::image::Image;
 use crate::isophotes::Isophotes;
 use crate::parquet_io;
-use crate::psf_field::PsfField;
+use crate::psf_field::{PsfField, PsfSet};
 use crate::table::Table;
 
 macro_rules! product {
@@ -57,6 +57,14 @@ product!(Isophotes, "isophotes", "parquet",
 
 product!(PsfField, "psf", "ron",
     bytes: |p| p.cells.iter().map(|c| size_of_val(c) + 16 * c.median.len()).sum(),
+    encode: |p, path| {
+        let text = ron::ser::to_string_pretty(p, ron::ser::PrettyConfig::default()).map_err(CodecError::format)?;
+        Ok(std::fs::write(path, text)?)
+    },
+    decode: |path| ron::from_str(&std::fs::read_to_string(path)?).map_err(CodecError::format));
+
+product!(PsfSet, "psf_set", "ron",
+    bytes: |p| p.fields().iter().map(|(_, f)| f.cells.iter().map(|c| size_of_val(c) + 16 * c.median.len()).sum::<usize>()).sum(),
     encode: |p, path| {
         let text = ron::ser::to_string_pretty(p, ron::ser::PrettyConfig::default()).map_err(CodecError::format)?;
         Ok(std::fs::write(path, text)?)

@@ -76,3 +76,30 @@ impl PsfField {
         self.cell_at(x, y).fwhm
     }
 }
+
+/// The four PSF fields of the published method: faint and bright stars apart (Miller et al. 2024, sections 5.4 and 5.5), each
+/// with a Moffat and a compound model, on the same grid of cells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PsfSet {
+    /// Moffat fits of the faint group; its FWHM is the local FWHM of the method.
+    pub faint_moffat: PsfField,
+    /// Compound fits of the faint group.
+    pub faint_compound: PsfField,
+    /// Moffat fits of the wings of the bright group.
+    pub bright_moffat: PsfField,
+    /// Compound fits of the wings of the bright group.
+    pub bright_compound: PsfField,
+}
+
+impl PsfSet {
+    /// The four fields with their names, in a fixed order.
+    #[must_use]
+    pub fn fields(&self) -> [(&'static str, &PsfField); 4] {
+        [
+            ("faint_moffat", &self.faint_moffat),
+            ("faint_compound", &self.faint_compound),
+            ("bright_moffat", &self.bright_moffat),
+            ("bright_compound", &self.bright_compound),
+        ]
+    }
+}

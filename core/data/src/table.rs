@@ -160,6 +160,36 @@ impl Table {
         }
     }
 
+    /// A column as truth values; null is false.
+    ///
+    /// # Errors
+    /// When there is no such column or it does not hold truth values.
+    pub fn bools(&self, name: &str) -> Result<Vec<bool>, TableError> {
+        let column = self.column(name)?;
+        match column.as_any().downcast_ref::<BooleanArray>() {
+            Some(a) => Ok(a.iter().map(|v| v.unwrap_or(false)).collect()),
+            None => Err(TableError::Column(format!("column {name:?} holds {}, not truth values", column.data_type()))),
+        }
+    }
+
+    /// A column as text; null is empty.
+    ///
+    /// # Errors
+    /// When there is no such column or it does not hold text.
+    pub fn texts(&self, name: &str) -> Result<Vec<String>, TableError> {
+        let column = self.column(name)?;
+        match column.as_any().downcast_ref::<StringArray>() {
+            Some(a) => Ok(a.iter().map(|v| v.unwrap_or_default().to_owned()).collect()),
+            None => Err(TableError::Column(format!("column {name:?} holds {}, not text", column.data_type()))),
+        }
+    }
+
+    /// Whether there is a column of this name.
+    #[must_use]
+    pub fn has_column(&self, name: &str) -> bool {
+        self.batch.column_by_name(name).is_some()
+    }
+
     fn column(&self, name: &str) -> Result<&ArrayRef, TableError> {
         self.batch.column_by_name(name).ok_or_else(|| {
             TableError::Column(format!("no column {name:?}; there are {}", self.column_names().join(", ")))
