@@ -1,6 +1,7 @@
 //! Removing point sources.
 
 mod algorithm;
+mod catalogue;
 mod cores;
 mod fit;
 mod levels;
@@ -13,5 +14,6 @@ mod task;
 mod tests;
 
 pub use algorithm::{Schedule, SubtractError, Subtraction, subtract_stars};
+pub use catalogue::*;
 pub use params::SubtractStars;
 pub use record::{StarClass, StarFlags, StarModel, StarRecord};
