@@ -24,6 +24,7 @@ pub use params::{PsfFit, PsfShape};
 pub use position_grid::PositionGrid;
 pub use robust::{AXIAL_PERIOD, axial_median, mad_sigma, median};
 pub use select::{Candidate, Rejections, select_stars};
+pub(crate) use solve::{Matrix, cholesky, solve};
 
 pub(crate) use fit_star::misfit;
 pub(crate) use select::peak_near;

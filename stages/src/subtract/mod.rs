@@ -4,6 +4,7 @@ mod algorithm;
 mod catalogue;
 mod cores;
 mod fit;
+mod joint;
 mod levels;
 mod params;
 mod record;
@@ -15,5 +16,6 @@ mod tests;
 
 pub use algorithm::{Schedule, SubtractError, Subtraction, subtract_stars};
 pub use catalogue::*;
+pub use joint::*;
 pub use params::SubtractStars;
 pub use record::{StarClass, StarFlags, StarModel, StarRecord};
