@@ -2,5 +2,6 @@
 
 pub mod read_image;
 pub mod write_image;
+pub mod write_psf;
 pub mod write_regions;
 pub mod write_table;
