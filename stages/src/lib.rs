@@ -12,5 +12,6 @@ pub mod photometry;
 pub mod plot;
 pub mod psf;
 pub mod rules;
+pub mod segment;
 pub mod simulate;
 pub mod subtract;
