@@ -189,9 +189,8 @@ pub fn fits_to_table(stars: &[FittedStar], models: &[PsfModel]) -> Result<Table,
         .float("y", "px", "row in the catalogue", stars.iter().map(|s| s.star.y).collect())
         .int("n_pixels", "", "pixels in the fit", stars.iter().map(|s| s.n_pixels as i64).collect());
     for &model in models {
-        let of = |f: &dyn Fn(&ModelFit) -> f64| {
-            stars.iter().map(|s| s.fit(model).map_or(f64::NAN, f)).collect::<Vec<f64>>()
-        };
+        let of =
+            |f: &dyn Fn(&ModelFit) -> f64| stars.iter().map(|s| s.fit(model).map_or(f64::NAN, f)).collect::<Vec<f64>>();
         for (i, (name, unit, description)) in parameter_columns(model).into_iter().enumerate() {
             table = table.float(&name, unit, description, of(&|fit| fit.params[i]));
         }

@@ -46,7 +46,11 @@ pub(super) fn grid_sky(width: usize, height: usize, step: usize, peak: f64) -> (
         for gx in (step / 2..width).step_by(step) {
             let k = stars.len();
             let shift = |n: usize| 0.37 * noise_at(n).clamp(-1.0, 1.0);
-            stars.push((gx as f64 + shift(7 * k + 1), gy as f64 + shift(11 * k + 5), peak * (1.0 + 0.1 * (k % 7) as f64)));
+            stars.push((
+                gx as f64 + shift(7 * k + 1),
+                gy as f64 + shift(11 * k + 5),
+                peak * (1.0 + 0.1 * (k % 7) as f64),
+            ));
         }
     }
     add_stars(&mut image, PsfModel::Compound, &SHAPE, &stars, step as i64);

@@ -27,19 +27,21 @@ mod vector_tests;
 
 pub use bright::{BrightFitOptions, FitBright, fit_bright_star};
 pub use cells::{BuildField, CellOptions, GroupFits, Scatter, TooFewStars, build_psf_set};
-pub use faint::{FitFaint, StarOutline, bicubic, fit_faint_star, gaussian_start, outline};
+pub use faint::{FitFaint, bicubic, fit_faint_star, gaussian_start, outline};
 pub use field::{PsfFieldFit, PsfFitError, fit_psf_field};
 pub use fit_star::{StarFit, StarFlags, fit_star, start_values};
 pub use fitted_star::{FitFlags, FittedStar, ModelFit, fits_to_table, usable_fits};
-pub use isolated::{CatalogueStar, Group, IsolatedStar, Reasons, SelectIsolated, Selection, count_contours, select_isolated};
+pub use isolated::{
+    CatalogueStar, Group, IsolatedStar, Reasons, SelectIsolated, Selection, count_contours, select_isolated,
+};
 pub use levenberg::{Bounds, Fit, FitOptions, FitPixel, FitStatus, fit};
 pub use model::{MAX_PARAMS, Params, Profile, n_params, params_from_shape, shape_from_params, shape_scale};
 pub use params::{PsfFit, PsfShape};
 pub use position_grid::PositionGrid;
 pub use robust::{AXIAL_PERIOD, axial_median, mad_sigma, median};
+pub use select::{Candidate, Rejections, select_stars};
 pub use stamp::{Stamp, Weighting};
 pub use star_columns::StarPosition;
-pub use select::{Candidate, Rejections, select_stars};
 
 pub(crate) use fit_star::misfit;
 pub(crate) use select::peak_near;

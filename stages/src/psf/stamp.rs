@@ -33,8 +33,12 @@ impl Stamp {
         }
         let side = 2 * radius + 1;
         let (x0, y0) = (x.round() as i64 - radius as i64, y.round() as i64 - radius as i64);
-        let mut stamp =
-            Self { x0, y0, values: Array2::from_elem((side, side), f64::NAN), sigmas: Array2::from_elem((side, side), f64::NAN) };
+        let mut stamp = Self {
+            x0,
+            y0,
+            values: Array2::from_elem((side, side), f64::NAN),
+            sigmas: Array2::from_elem((side, side), f64::NAN),
+        };
         for row in 0..side {
             for column in 0..side {
                 let (ix, iy) = (x0 + column as i64, y0 + row as i64);
@@ -77,9 +81,7 @@ impl Stamp {
 }
 
 /// How the pixels of a fit are weighted.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Weighting {
     /// All pixels alike, as in the published method: the core decides.

@@ -31,7 +31,11 @@ pub(super) fn require_star_columns(inputs: &Facets, port: &str, names: &[&str], 
     for name in names {
         if !columns.iter().any(|(n, k)| n == name && matches!(k, ColumnKind::Float | ColumnKind::Int)) {
             problems
-                .input(port, format!("a table without a numeric column {name:?}"), &format!("a table with {}", names.join(", ")))
+                .input(
+                    port,
+                    format!("a table without a numeric column {name:?}"),
+                    &format!("a table with {}", names.join(", ")),
+                )
                 .code("unknown-column")
                 .help("io.read_catalogue maps the columns of a file to these names");
         }

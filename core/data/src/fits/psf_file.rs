@@ -56,7 +56,11 @@ fn fwhm_header(field: &PsfField) -> Result<Vec<u8>, FitsError> {
         // The cells reach from 0.5 to size + 0.5, and so do those of the map in its own pixels.
         header.add(&format!("CRPIX{axis}"), CardValue::Float(0.5), "lower edge of the first cell")?;
         header.add(&format!("CRVAL{axis}"), CardValue::Float(0.5), "the same in pixels of the image, from 1")?;
-        header.add(&format!("CDELT{axis}"), CardValue::Float(size as f64 / n.max(1) as f64), "[pixel] side of a cell")?;
+        header.add(
+            &format!("CDELT{axis}"),
+            CardValue::Float(size as f64 / n.max(1) as f64),
+            "[pixel] side of a cell",
+        )?;
     }
     Ok(header.finish())
 }
@@ -83,7 +87,11 @@ fn cell_table(field: &PsfField) -> Result<Table, FitsError> {
         .float("x", "px", "centre of the cell, zero-based", (0..n).map(|i| centre(place(i).0, dx)).collect())
         .float("y", "px", "centre of the cell, zero-based", (0..n).map(|i| centre(place(i).1, dy)).collect())
         .int("n_stars", "", "stars in the cell", field.cells.iter().map(|c| c.n_stars as i64).collect())
-        .bool("is_borrowed", "whether the values are not the cell's own", field.cells.iter().map(|c| c.is_borrowed).collect())
+        .bool(
+            "is_borrowed",
+            "whether the values are not the cell's own",
+            field.cells.iter().map(|c| c.is_borrowed).collect(),
+        )
         .float("fwhm", "px", "median of sqrt(FWHM_x FWHM_y)", field.cells.iter().map(|c| c.fwhm).collect());
     for (k, name) in names.iter().enumerate() {
         let unit = match *name {
@@ -93,9 +101,12 @@ fn cell_table(field: &PsfField) -> Result<Table, FitsError> {
         };
         let medians = field.cells.iter().map(|c| c.median[k]).collect();
         let scatters = field.cells.iter().map(|c| c.scatter[k]).collect();
-        table = table
-            .float(&format!("{name}_median"), unit, "median over the stars", medians)
-            .float(&format!("{name}_scatter"), unit, "spread over the stars, as a standard deviation", scatters);
+        table = table.float(&format!("{name}_median"), unit, "median over the stars", medians).float(
+            &format!("{name}_scatter"),
+            unit,
+            "spread over the stars, as a standard deviation",
+            scatters,
+        );
     }
     table.build().map_err(|e| FitsError::unwritable(e, "columns of one length"))
 }

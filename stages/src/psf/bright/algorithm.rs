@@ -79,7 +79,8 @@ pub fn fit_bright_star(
 fn outer_pixels(stamp: &Stamp, options: &BrightFitOptions) -> Option<Vec<FitPixel>> {
     let values = stamp.values.mapv(|v| v as f32);
     let threshold = stamp.sigmas.mapv(|s| (options.threshold_sigma * s) as f32);
-    let segments = detect_sources(values.view(), Threshold::Map(threshold.view()), options.n_pixels, Connectivity::Eight);
+    let segments =
+        detect_sources(values.view(), Threshold::Map(threshold.view()), options.n_pixels, Connectivity::Eight);
     let middle = options.radius_px;
     let parent = segments.at(middle, middle);
     if parent == 0 {
@@ -88,9 +89,11 @@ fn outer_pixels(stamp: &Stamp, options: &BrightFitOptions) -> Option<Vec<FitPixe
     // The other segments need no deblending.
     let divided = deblend_sources(values.view(), &segments.only(parent), &options.deblend);
     let own = divided.at(middle, middle);
-    Some(stamp.pixels(options.weighting, |row, column, value| {
-        divided.at(column, row) == own && value <= options.core_level
-    }))
+    Some(
+        stamp.pixels(options.weighting, |row, column, value| {
+            divided.at(column, row) == own && value <= options.core_level
+        }),
+    )
 }
 
 /// The amplitude at which a shape at `(x, y)` meets the pixels best: linear least squares. `None` unless it is positive.

@@ -1,6 +1,6 @@
 //! Parameters of `psf.fit_bright`.
 
-use skyloom_data::{Image, Header};
+use skyloom_data::{Header, Image};
 use skyloom_engine::{Problems, StageError};
 
 use super::algorithm::BrightFitOptions;
@@ -147,7 +147,11 @@ impl FitBright {
     /// Checks the parameters alone.
     pub(super) fn check_params(&self, problems: &mut Problems) {
         if self.stamp_px % 2 == 0 || !(7..=1001).contains(&self.stamp_px) {
-            problems.param("stamp_px", self.stamp_px, "an odd number from 7 to 1001, so that the star can be in the middle");
+            problems.param(
+                "stamp_px",
+                self.stamp_px,
+                "an odd number from 7 to 1001, so that the star can be in the middle",
+            );
         }
         problems.require_positive("threshold_sigma", self.threshold_sigma);
         for (name, value) in [

@@ -111,8 +111,14 @@ fn members(fits: &[Params], field: &PsfField) -> Vec<Vec<Params>> {
 /// One field; cells with few stars take the values of the whole image. `fits` is not empty.
 fn build_field(model: PsfModel, fits: &[Params], options: &CellOptions) -> PsfField {
     let (n_x, n_y) = (options.n_cells(options.width), options.n_cells(options.height));
-    let mut field =
-        PsfField { model, width: options.width, height: options.height, n_x, n_y, cells: Vec::with_capacity(n_x * n_y) };
+    let mut field = PsfField {
+        model,
+        width: options.width,
+        height: options.height,
+        n_x,
+        n_y,
+        cells: Vec::with_capacity(n_x * n_y),
+    };
     let whole = summarise(model, fits, options.scatter);
     field.cells = members(fits, &field)
         .iter()

@@ -11,4 +11,4 @@ mod tests;
 pub use algorithm::fit_faint_star;
 pub use interpolant::bicubic;
 pub use params::FitFaint;
-pub use start::{StarOutline, gaussian_start, outline};
+pub use start::{gaussian_start, outline};

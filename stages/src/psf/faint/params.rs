@@ -75,7 +75,11 @@ impl FitFaint {
     /// Checks the parameters alone.
     pub(super) fn check_params(&self, problems: &mut Problems) {
         if self.stamp_px % 2 == 0 || !(5..=501).contains(&self.stamp_px) {
-            problems.param("stamp_px", self.stamp_px, "an odd number from 5 to 501, so that the star can be in the middle");
+            problems.param(
+                "stamp_px",
+                self.stamp_px,
+                "an odd number from 5 to 501, so that the star can be in the middle",
+            );
         }
         problems.require_positive("contour_sigma", self.contour_sigma);
         if self.min_pixels < 12 {

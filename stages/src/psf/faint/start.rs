@@ -5,51 +5,18 @@ use skyloom_data::PsfModel;
 
 use super::interpolant::bicubic;
 use crate::contour::{ContourOptions, find_contours};
-use crate::measure::polygon;
+use crate::measure::{Ellipse, fit_ellipse, polygon};
 use crate::psf::levenberg::{Bounds, FitOptions, FitPixel, fit};
 use crate::psf::model::{MAX_PARAMS, Params};
 
-/// The ellipse of a contour, in pixels and radians from +x towards +y.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct StarOutline {
-    /// Column of the centre.
-    pub x: f64,
-    /// Row of the centre.
-    pub y: f64,
-    /// Semi-major axis.
-    pub a: f64,
-    /// Semi-minor axis.
-    pub b: f64,
-    /// Direction of the major axis.
-    pub theta: f64,
-}
-
 /// The ellipse through the closed contour at `level` that holds `(x, y)`; `None` without one.
 #[must_use]
-pub fn outline(signal_to_noise: ArrayView2<'_, f64>, level: f64, x: f64, y: f64) -> Option<StarOutline> {
+pub fn outline(signal_to_noise: ArrayView2<'_, f64>, level: f64, x: f64, y: f64) -> Option<Ellipse> {
     let options = ContourOptions { drop_holes: true, drop_open: true, ..ContourOptions::default() };
     let contours = find_contours(signal_to_noise, level, None, &options);
     let around = contours.iter().find(|c| polygon::contains(&c.vertices, x, y))?;
-    ellipse_through(&around.vertices)
-}
-
-fn ellipse_through(vertices: &[[f64; 2]]) -> Option<StarOutline> {
-    let n = vertices.len() as f64;
-    let (mx, my) = vertices.iter().fold((0.0, 0.0), |(a, b), v| (a + v[0] / n, b + v[1] / n));
-    let (mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0);
-    for v in vertices {
-        xx += (v[0] - mx) * (v[0] - mx) / n;
-        yy += (v[1] - my) * (v[1] - my) / n;
-        xy += (v[0] - mx) * (v[1] - my) / n;
-    }
-    let (h, d) = (0.5 * (xx + yy), libm::hypot(0.5 * (xx - yy), xy));
-    Some(StarOutline {
-        x: mx,
-        y: my,
-        a: (2.0 * (h + d)).sqrt(),
-        b: (2.0 * (h - d)).max(0.01).sqrt(),
-        theta: 0.5 * libm::atan2(2.0 * xy, xx - yy),
-    })
+    // The first vertex is there twice.
+    fit_ellipse(around.vertices.split_last()?.1)
 }
 
 /// Distance of the samples along an axis, in pixels: the interpolant has no more to tell.
@@ -57,7 +24,7 @@ const SAMPLE_PX: f64 = 0.5;
 
 /// Amplitude, offset and width of a Gaussian along the axis through the ellipse's centre in direction `theta`; `None` when
 /// too little of the axis has values or the fit is not finite.
-fn fit_axis(values: ArrayView2<'_, f64>, ellipse: &StarOutline, theta: f64, width: f64) -> Option<[f64; 3]> {
+fn fit_axis(values: ArrayView2<'_, f64>, ellipse: &Ellipse, theta: f64, width: f64) -> Option<[f64; 3]> {
     let (cos, sin) = (libm::cos(theta), libm::sin(theta));
     let reach = values.nrows().max(values.ncols()) as f64;
     let n = (reach / SAMPLE_PX) as i64;
@@ -66,7 +33,7 @@ fn fit_axis(values: ArrayView2<'_, f64>, ellipse: &StarOutline, theta: f64, widt
         .map(|t| FitPixel {
             x: t,
             y: 0.0,
-            value: bicubic(values, ellipse.x + t * cos, ellipse.y + t * sin),
+            value: bicubic(values, ellipse.centre[0] + t * cos, ellipse.centre[1] + t * sin),
             weight: 1.0,
         })
         .filter(|p| p.value.is_finite())
@@ -93,22 +60,23 @@ fn fit_axis(values: ArrayView2<'_, f64>, ellipse: &StarOutline, theta: f64, widt
 ///
 /// `peak_over_level` is the star's peak over the contour's level: where a Gaussian of that width would begin.
 #[must_use]
-pub fn gaussian_start(values: ArrayView2<'_, f64>, ellipse: &StarOutline, peak_over_level: f64) -> Option<Params> {
+pub fn gaussian_start(values: ArrayView2<'_, f64>, ellipse: &Ellipse, peak_over_level: f64) -> Option<Params> {
     // A Gaussian falls from peak to level within r: sigma = r / sqrt(2 ln(peak/level)).
     let steepness = (2.0 * libm::log(peak_over_level.max(1.05))).sqrt();
+    let theta = ellipse.pa_deg.to_radians();
     let quarter = std::f64::consts::FRAC_PI_2;
-    let [peak_a, offset_a, sigma_a] = fit_axis(values, ellipse, ellipse.theta, ellipse.a / steepness)?;
-    let [peak_b, offset_b, sigma_b] = fit_axis(values, ellipse, ellipse.theta + quarter, ellipse.b / steepness)?;
-    let (cos, sin) = (libm::cos(ellipse.theta), libm::sin(ellipse.theta));
+    let [peak_a, offset_a, sigma_a] = fit_axis(values, ellipse, theta, ellipse.a / steepness)?;
+    let [peak_b, offset_b, sigma_b] = fit_axis(values, ellipse, theta + quarter, ellipse.b / steepness)?;
+    let (cos, sin) = (libm::cos(theta), libm::sin(theta));
     let mut start = [0.0; MAX_PARAMS];
     start[..6].copy_from_slice(&[
         0.5 * (peak_a + peak_b),
-        ellipse.x + offset_a * cos - offset_b * sin,
-        ellipse.y + offset_a * sin + offset_b * cos,
+        ellipse.centre[0] + offset_a * cos - offset_b * sin,
+        ellipse.centre[1] + offset_a * sin + offset_b * cos,
         sigma_a,
         // At equal widths the angle has no derivative.
         if sigma_a == sigma_b { 0.99 * sigma_b } else { sigma_b },
-        ellipse.theta,
+        theta,
     ]);
     Some(start)
 }

@@ -114,9 +114,8 @@ pub fn select_isolated(
     params: &SelectIsolated,
     tick: &(dyn Fn() -> bool + Sync),
 ) -> Option<Selection> {
-    let in_range: Vec<usize> = (0..stars.len())
-        .filter(|&i| stars[i].mag >= group.min_mag && stars[i].mag <= group.max_mag)
-        .collect();
+    let in_range: Vec<usize> =
+        (0..stars.len()).filter(|&i| stars[i].mag >= group.min_mag && stars[i].mag <= group.max_mag).collect();
     let verdicts: Vec<Verdict> = in_range
         .par_iter()
         .map_init(CountScratch::default, |scratch, &row| {
@@ -214,9 +213,10 @@ fn inner(v: f64, size: usize, radius: usize) -> Option<usize> {
 
 /// Why the pixels of a cut-out cannot be used, if they cannot.
 fn unusable(image: &Image, noise: &Image, cx: usize, cy: usize, r: usize) -> Option<Verdict> {
-    let bits = image.mask.as_ref().map_or(0, |mask| {
-        mask.slice(s![cy - r..=cy + r, cx - r..=cx + r]).iter().fold(0, |all, &m| all | m)
-    });
+    let bits = image
+        .mask
+        .as_ref()
+        .map_or(0, |mask| mask.slice(s![cy - r..=cy + r, cx - r..=cx + r]).iter().fold(0, |all, &m| all | m));
     if bits & MaskBits::SATURATED != 0 {
         return Some(Verdict::Saturated);
     }

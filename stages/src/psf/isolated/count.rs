@@ -69,7 +69,8 @@ fn count_open(values: ArrayView2<'_, f64>, level: f64) -> usize {
         .chain((1..height).map(|y| [y, width - 1]))
         .chain((0..width - 1).rev().map(|x| [height - 1, x]))
         .chain((1..height - 1).rev().map(|y| [y, 0]));
-    let mut is_high = values[[usize::from(height > 2), 0]] > level;
+    // The last of the round.
+    let mut is_high = values[[1, 0]] > level;
     let mut changes = 0;
     for at in around {
         let is_next_high = values[at] > level;

@@ -200,10 +200,9 @@ impl SelectIsolated {
 
     /// Checks the parameters alone.
     pub(super) fn check_params(&self, problems: &mut Problems) {
-        for (group, low, high) in [
-            ("faint", self.faint_min_mag, self.faint_max_mag),
-            ("bright", self.bright_min_mag, self.bright_max_mag),
-        ] {
+        for (group, low, high) in
+            [("faint", self.faint_min_mag, self.faint_max_mag), ("bright", self.bright_min_mag, self.bright_max_mag)]
+        {
             problems.require_range(&format!("{group}_min_mag"), low, -50.0, 50.0);
             problems.require_range(&format!("{group}_max_mag"), high, -50.0, 50.0);
             if low > high {
@@ -228,7 +227,9 @@ impl SelectIsolated {
             problems.require_positive(name, first);
             if first > self.last_level_sigma {
                 problems.param(name, first, "a level that is not above last_level_sigma");
-            } else if (self.last_level_sigma - first) / self.level_step_sigma > MAX_LEVELS {
+            } else if self.level_step_sigma > 0.0
+                && (self.last_level_sigma - first) / self.level_step_sigma > MAX_LEVELS
+            {
                 problems.param("level_step_sigma", self.level_step_sigma, "a step that gives at most 10000 levels");
             }
         }

@@ -39,8 +39,9 @@ const FEW_STARS: usize = 10;
 /// Reads a star catalogue: x, y and mag must be there; ids default to the row number, the rest to NaN.
 fn read_catalogue(table: &Table) -> Result<Vec<CatalogueStar>, StageError> {
     let bad = |e: skyloom_data::TableError| {
-        StageError::config(format!("input \"stars\": {e}"))
-            .with_help("wire a star catalogue with x, y and mag; io.read_catalogue maps the columns of a file to these names")
+        StageError::config(format!("input \"stars\": {e}")).with_help(
+            "wire a star catalogue with x, y and mag; io.read_catalogue maps the columns of a file to these names",
+        )
     };
     let column = |name: &str| table.floats(name).map_err(bad);
     let optional = |name: &str| {
@@ -68,8 +69,18 @@ fn to_table(stars: &[CatalogueStar], selection: &Selection) -> Result<Table, Sta
         .float("x", "px", "column in the catalogue", of(|s| s.x))
         .float("y", "px", "row in the catalogue", of(|s| s.y))
         .float("mag", "mag", "magnitude in the catalogue", of(|s| s.mag))
-        .float("x_contour", "px", "centroid of the lowest contour", selection.stars.iter().map(|s| s.x_contour).collect())
-        .float("y_contour", "px", "centroid of the lowest contour", selection.stars.iter().map(|s| s.y_contour).collect())
+        .float(
+            "x_contour",
+            "px",
+            "centroid of the lowest contour",
+            selection.stars.iter().map(|s| s.x_contour).collect(),
+        )
+        .float(
+            "y_contour",
+            "px",
+            "centroid of the lowest contour",
+            selection.stars.iter().map(|s| s.y_contour).collect(),
+        )
         .float("peak_sigma", "", "peak over noise", selection.stars.iter().map(|s| s.peak_sigma).collect())
         .build()
         .map_err(|e| StageError::new(skyloom_engine::ErrorClass::Panic, e))
@@ -137,9 +148,7 @@ impl Stage for SelectIsolated {
         let (image, noise, table) = (cx.input(&Self::IMAGE)?, cx.input(&Self::NOISE)?, cx.input(&Self::STARS)?);
         check_same_shape(&image, &noise)?;
         let stars = read_catalogue(&table)?;
-        for (name, group, port) in
-            [("faint", self.faint(), &Self::FAINT), ("bright", self.bright(), &Self::BRIGHT)]
-        {
+        for (name, group, port) in [("faint", self.faint(), &Self::FAINT), ("bright", self.bright(), &Self::BRIGHT)] {
             let n = stars.iter().filter(|s| s.mag >= group.min_mag && s.mag <= group.max_mag).count();
             let progress = cx.progress(&format!("{name} stars"), n as u64);
             let tick = || {

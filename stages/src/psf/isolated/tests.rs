@@ -216,4 +216,4 @@ fn small() -> Harness {
 }
 
 determinism_test!(select_isolated_is_deterministic, small());
-golden_test!(select_isolated_is_frozen, small(), version: 1, digest: "000000000000");
+golden_test!(select_isolated_is_frozen, small(), version: 1, digest: "e53a4b4d5b45");
