@@ -1,5 +1,6 @@
 //! Reading and writing files.
 
+pub mod read_catalogue;
 pub mod read_image;
 pub mod write_image;
 pub mod write_psf;

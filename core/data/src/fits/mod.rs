@@ -31,7 +31,9 @@ mod tile_cards;
 mod unit;
 mod writer;
 
-pub use bintable_read::{TableRead, read_bintable};
+pub use bintable_read::{
+    BintableColumn, BintableHeader, TableRead, read_bintable, read_bintable_columns, read_bintable_header,
+};
 pub use bintable_write::{bintable_bytes, write_bintable};
 pub use choice::HduChoice;
 pub use error::{FitsError, FitsErrorKind};
