@@ -1,6 +1,8 @@
 //! Reading and writing files.
 
+pub mod read_catalogue;
 pub mod read_image;
 pub mod write_image;
+pub mod write_psf;
 pub mod write_regions;
 pub mod write_table;

@@ -1,6 +1,7 @@
 //! Measures of isophotes: size, light moments, place in the tree.
 
 mod columns;
+mod ellipse_fit;
 mod median;
 mod moments;
 pub mod polygon;
@@ -10,6 +11,7 @@ mod stage;
 mod tests;
 mod tree;
 
+pub use ellipse_fit::fit_ellipse;
 pub use median::{Ellipse, median_in_ellipse};
 pub use moments::{IsophoteMeasures, LightRadius, MeasureFlags, MeasureOptions, measure_isophote};
 pub use stage::MeasureIsophotes;

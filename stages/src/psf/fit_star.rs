@@ -50,7 +50,7 @@ pub fn start_values(pixels: &[FitPixel], x: f64, y: f64) -> Params {
 }
 
 /// Bounds of a free fit of one star at `(x, y)` on a cut-out of half side `radius`.
-fn star_bounds(model: PsfModel, x: f64, y: f64, radius: f64) -> Bounds {
+pub(super) fn star_bounds(model: PsfModel, x: f64, y: f64, radius: f64) -> Bounds {
     let mut bounds = Bounds::natural(model);
     bounds.limit(1, x - CENTRE_PX, x + CENTRE_PX);
     bounds.limit(2, y - CENTRE_PX, y + CENTRE_PX);

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
 
-use super::choice::{HduChoice, find_table};
+use super::choice::{HduChoice, find_table, is_meant};
 use super::error::{FitsError, FitsErrorKind};
-use super::hdu::{Hdu, scan};
+use super::hdu::{Hdu, HduKind, scan, scan_until};
 use super::source::Source;
 use super::unit;
+use crate::facets::ColumnKind;
 use crate::header::Header;
 use crate::table::{Table, TableBuilder};
 
@@ -22,6 +23,48 @@ pub struct TableRead {
     pub skipped: Vec<String>,
 }
 
+/// One column of a binary table, as its header describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BintableColumn {
+    /// Name; `col<n>` where the header gives none.
+    pub name: String,
+    /// Unit; empty when there is none.
+    pub unit: String,
+    /// What it holds as a column of a [`Table`]; `None` for what a table has no column type for.
+    pub kind: Option<ColumnKind>,
+}
+
+/// What a file says of one of its binary tables, without the rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BintableHeader {
+    /// The columns in order, those that cannot be read included.
+    pub columns: Vec<BintableColumn>,
+    /// Rows.
+    pub n_rows: u64,
+    /// Bytes of all rows, and those that the unpacked file occupies while it is read.
+    pub memory_bytes: u64,
+}
+
+/// Reads the header of a binary table; without a choice the first one. A gzip file is unpacked no further than this header.
+///
+/// # Errors
+/// When the file is not a FITS file or has no such table.
+pub fn read_bintable_header(path: &Path, hdu: Option<&HduChoice>) -> Result<BintableHeader, FitsError> {
+    let mut source = Source::open(path)?;
+    let hdus = scan_until(&mut source, &|h| match hdu {
+        None => h.kind == HduKind::Table,
+        choice => is_meant(h, choice),
+    })?;
+    let hdu = find_table(path, &hdus, hdu)?;
+    let (_, n_rows, fields) = layout(path, hdu)?;
+    let columns = fields
+        .iter()
+        .map(|f| BintableColumn { name: f.name.clone(), unit: f.unit.clone(), kind: f.format.kind(&hdu.header, f.n) })
+        .collect();
+    let memory_bytes = hdu.shape.iter().product::<u64>().saturating_add(source.memory_bytes());
+    Ok(BintableHeader { columns, n_rows: n_rows as u64, memory_bytes })
+}
+
 /// Reads a binary table; without a choice the first one. Integers with scaling and all floats become floats, other
 /// integers (unsigned ones too, up to 63 bits) integers; strings lose trailing blanks. A column without `TUNITn` takes its
 /// unit from brackets at the beginning of `TCOMMn`.
@@ -29,54 +72,93 @@ pub struct TableRead {
 /// # Errors
 /// When the file is not a complete FITS file or has no such table.
 pub fn read_bintable(path: &Path, hdu: Option<&HduChoice>) -> Result<TableRead, FitsError> {
+    read_bintable_columns(path, hdu, &|_| true)
+}
+
+/// The same for the columns whose names are wanted; the others cost nothing.
+///
+/// # Errors
+/// As [`read_bintable`].
+pub fn read_bintable_columns(
+    path: &Path,
+    hdu: Option<&HduChoice>,
+    is_wanted: &dyn Fn(&str) -> bool,
+) -> Result<TableRead, FitsError> {
     let mut source = Source::open(path)?;
     let hdus = scan(&mut source)?;
     let hdu = find_table(path, &hdus, hdu)?;
-    let malformed = |found: String, expected: &str| {
-        FitsError::new(FitsErrorKind::Malformed, path, format!("{found} in {}", hdu.label()), expected)
-    };
-    let [row_bytes, n_rows] = hdu.shape[..] else {
-        return Err(malformed(format!("{} axes", hdu.shape.len()), "the 2 axes of a table"));
-    };
-    let len = row_bytes.checked_mul(n_rows).and_then(|n| usize::try_from(n).ok());
+    let (row_bytes, n_rows, fields) = layout(path, hdu)?;
     let mut bytes: Vec<u8> = Vec::new();
-    match len {
-        Some(len) if bytes.try_reserve_exact(len).is_ok() => bytes.resize(len, 0),
-        _ => return Err(FitsError::new(FitsErrorKind::TooLarge, path, hdu.describe(), "a table that fits in memory")),
+    // `layout` knows that the product fits.
+    let len = row_bytes * n_rows;
+    if bytes.try_reserve_exact(len).is_err() {
+        return Err(FitsError::new(FitsErrorKind::TooLarge, path, hdu.describe(), "a table that fits in memory"));
     }
+    bytes.resize(len, 0);
     source.read_at(hdu.data_start, &mut bytes)?;
-    let (row_bytes, n_rows) = (row_bytes as usize, n_rows as usize);
+    drop(source);
 
     let mut builder = TableBuilder::new();
     let mut skipped = Vec::new();
+    for info in fields.iter().filter(|f| is_wanted(&f.name)) {
+        let field = Field { bytes: &bytes, row_bytes, n_rows, start: info.start, format: info.format };
+        match field.array(&hdu.header, info.n) {
+            Some(array) => builder = builder.array(&info.name, &info.unit, &info.description, array),
+            None => skipped.push(format!("{} ({})", info.name, info.form)),
+        }
+    }
+    let table = builder.build().map_err(|e| malformed(path, hdu, e.to_string(), "columns with different names"))?;
+    Ok(TableRead { table: keep_rows(table, n_rows, hdu)?, skipped })
+}
+
+/// Where and what one column is.
+struct FieldInfo {
+    n: i64,
+    name: String,
+    unit: String,
+    description: String,
+    form: String,
+    start: usize,
+    format: Format,
+}
+
+fn malformed(path: &Path, hdu: &Hdu, found: String, expected: &str) -> FitsError {
+    FitsError::new(FitsErrorKind::Malformed, path, format!("{found} in {}", hdu.label()), expected)
+}
+
+/// Bytes per row, rows, and the columns of a table.
+fn layout(path: &Path, hdu: &Hdu) -> Result<(usize, usize, Vec<FieldInfo>), FitsError> {
+    let [row_bytes, n_rows] = hdu.shape[..] else {
+        return Err(malformed(path, hdu, format!("{} axes", hdu.shape.len()), "the 2 axes of a table"));
+    };
+    let too_large = || FitsError::new(FitsErrorKind::TooLarge, path, hdu.describe(), "a table that fits in memory");
+    row_bytes.checked_mul(n_rows).and_then(|n| usize::try_from(n).ok()).ok_or_else(too_large)?;
+    let row_bytes = usize::try_from(row_bytes).map_err(|_| too_large())?;
+    let n_rows = usize::try_from(n_rows).map_err(|_| too_large())?;
+    let mut fields = Vec::new();
     let mut offset = 0_usize;
     for n in 1..=hdu.header.int("TFIELDS").unwrap_or(0) {
         let form = hdu.header.text(&format!("TFORM{n}")).unwrap_or_default().to_owned();
-        let format =
-            Format::parse(&form).ok_or_else(|| malformed(format!("TFORM{n} = {form:?}"), "a column format"))?;
+        let format = Format::parse(&form)
+            .ok_or_else(|| malformed(path, hdu, format!("TFORM{n} = {form:?}"), "a column format"))?;
         let start = offset;
         offset =
             format.bytes().and_then(|b| start.checked_add(b)).filter(|&end| end <= row_bytes).ok_or_else(|| {
-                malformed(format!("column {n} behind the end of the row"), "columns that fit the row length NAXIS1")
+                let found = format!("column {n} behind the end of the row");
+                malformed(path, hdu, found, "columns that fit the row length NAXIS1")
             })?;
         let name = hdu.header.text(&format!("TTYPE{n}")).map_or_else(|| format!("col{n}"), str::to_owned);
-        let field = Field { bytes: &bytes, row_bytes, n_rows, start, format };
-        match field.array(&hdu.header, n) {
-            Some(array) => {
-                let about = |stem: &str| hdu.header.text(&format!("{stem}{n}")).unwrap_or_default();
-                // A unit of the standard has its own card; any other one is the beginning of the description.
-                let (unit, description) = match (about("TUNIT"), unit::split(about("TCOMM"))) {
-                    ("", found) => found,
-                    (unit, ("", description)) => (unit, description),
-                    (unit, _) => (unit, about("TCOMM")),
-                };
-                builder = builder.array(&name, unit, description, array);
-            }
-            None => skipped.push(format!("{name} ({form})")),
-        }
+        let about = |stem: &str| hdu.header.text(&format!("{stem}{n}")).unwrap_or_default();
+        // A unit of the standard has its own card; any other one is the beginning of the description.
+        let (unit, description) = match (about("TUNIT"), unit::split(about("TCOMM"))) {
+            ("", found) => found,
+            (unit, ("", description)) => (unit, description),
+            (unit, _) => (unit, about("TCOMM")),
+        };
+        let (unit, description) = (unit.to_owned(), description.to_owned());
+        fields.push(FieldInfo { n, name, unit, description, form, start, format });
     }
-    let table = builder.build().map_err(|e| malformed(e.to_string(), "columns with different names"))?;
-    Ok(TableRead { table: keep_rows(table, n_rows, hdu)?, skipped })
+    Ok((row_bytes, n_rows, fields))
 }
 
 /// A table without columns keeps its number of rows.
@@ -102,6 +184,18 @@ impl Format {
         let repeat = if digits == 0 { 1 } else { form[..digits].parse().ok()? };
         let code = *form.as_bytes().get(digits)?;
         b"LXBIJKAEDCMPQ".contains(&code).then_some(Self { repeat, code })
+    }
+
+    /// What [`Field::array`] makes of it.
+    fn kind(self, header: &Header, n: i64) -> Option<ColumnKind> {
+        match self.code {
+            b'A' => Some(ColumnKind::Text),
+            _ if self.repeat != 1 => None,
+            b'L' => Some(ColumnKind::Bool),
+            b'B' | b'I' | b'J' | b'K' if is_integer(scaling(header, n)) => Some(ColumnKind::Int),
+            b'B' | b'I' | b'J' | b'K' | b'E' | b'D' => Some(ColumnKind::Float),
+            _ => None,
+        }
     }
 
     fn bytes(self) -> Option<usize> {
@@ -182,10 +276,15 @@ fn scaling(header: &Header, n: i64) -> (f64, f64) {
     (header.float(&format!("TSCAL{n}")).unwrap_or(1.0), header.float(&format!("TZERO{n}")).unwrap_or(0.0))
 }
 
+/// Whether scaled integers are still integers.
+fn is_integer((scale, zero): (f64, f64)) -> bool {
+    scale == 1.0 && zero.fract() == 0.0 && zero.abs() <= 9_223_372_036_854_775_808.0
+}
+
 fn integers(values: impl Iterator<Item = i64>, header: &Header, n: i64) -> ArrayRef {
     let null = header.int(&format!("TNULL{n}"));
     let (scale, zero) = scaling(header, n);
-    if scale == 1.0 && zero.fract() == 0.0 && zero.abs() <= 9_223_372_036_854_775_808.0 {
+    if is_integer((scale, zero)) {
         let zero = zero as i128;
         // An unsigned integer above 2^63 has no place in a table of signed ones: it becomes null.
         let value = |v: i64| if Some(v) == null { None } else { i64::try_from(i128::from(v) + zero).ok() };

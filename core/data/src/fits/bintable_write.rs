@@ -12,6 +12,7 @@ use super::card_format::escape;
 use super::error::FitsError;
 use super::unit;
 use super::writer::{HeaderRecords, write_padding};
+use crate::header::Card;
 use crate::table::Table;
 
 /// Writes a table as the first extension of a FITS file.
@@ -27,6 +28,23 @@ pub fn write_bintable(table: &Table, path: &Path) -> Result<(), FitsError> {
 /// # Errors
 /// When a column has another type than [`Table`] documents, or there are more than 999 columns.
 pub fn bintable_bytes(table: &Table) -> Result<Vec<u8>, FitsError> {
+    let mut out = empty_primary("no image; the table follows")?;
+    out.extend(table_hdu(table, None, &[])?);
+    Ok(out)
+}
+
+/// A primary header without an image.
+pub(super) fn empty_primary(comment: &str) -> Result<Vec<u8>, FitsError> {
+    let mut primary = HeaderRecords::new();
+    primary.bool("SIMPLE", true, "FITS standard 4.0")?;
+    primary.int("BITPIX", 8, "")?;
+    primary.int("NAXIS", 0, comment)?;
+    primary.bool("EXTEND", true, "")?;
+    Ok(primary.finish())
+}
+
+/// One table as an extension, with its EXTNAME and further cards.
+pub(super) fn table_hdu(table: &Table, name: Option<&str>, cards: &[Card]) -> Result<Vec<u8>, FitsError> {
     let batch = table.batch();
     let schema = batch.schema();
     let fields = schema.fields();
@@ -37,12 +55,6 @@ pub fn bintable_bytes(table: &Table) -> Result<Vec<u8>, FitsError> {
         fields.iter().zip(batch.columns()).map(|(f, c)| Column::of(f.name(), c)).collect::<Result<_, _>>()?;
     let row_bytes: usize = columns.iter().map(Column::width).sum();
 
-    let mut primary = HeaderRecords::new();
-    primary.bool("SIMPLE", true, "FITS standard 4.0")?;
-    primary.int("BITPIX", 8, "")?;
-    primary.int("NAXIS", 0, "no image; the table follows")?;
-    primary.bool("EXTEND", true, "")?;
-
     let mut header = HeaderRecords::new();
     header.text("XTENSION", "BINTABLE", "")?;
     header.int("BITPIX", 8, "")?;
@@ -52,6 +64,12 @@ pub fn bintable_bytes(table: &Table) -> Result<Vec<u8>, FitsError> {
     header.int("PCOUNT", 0, "")?;
     header.int("GCOUNT", 1, "")?;
     header.length("TFIELDS", columns.len(), "columns")?;
+    if let Some(name) = name {
+        header.text("EXTNAME", name, "")?;
+    }
+    for card in cards {
+        header.card(card)?;
+    }
     for (i, (field, column)) in fields.iter().zip(&columns).enumerate() {
         let n = i + 1;
         let about = |key: &str| field.metadata().get(key).map_or_else(String::new, |v| escape(v));
@@ -71,8 +89,7 @@ pub fn bintable_bytes(table: &Table) -> Result<Vec<u8>, FitsError> {
         }
     }
 
-    let mut out = primary.finish();
-    out.extend(header.finish());
+    let mut out = header.finish();
     let len = row_bytes * table.n_rows();
     out.reserve(len + 2880);
     for row in 0..table.n_rows() {

@@ -23,6 +23,7 @@ mod error;
 mod facts;
 mod hdu;
 mod product;
+mod psf_file;
 mod read_image;
 mod reader;
 mod source;
@@ -30,11 +31,14 @@ mod tile_cards;
 mod unit;
 mod writer;
 
-pub use bintable_read::{TableRead, read_bintable};
+pub use bintable_read::{
+    BintableColumn, BintableHeader, TableRead, read_bintable, read_bintable_columns, read_bintable_header,
+};
 pub use bintable_write::{bintable_bytes, write_bintable};
 pub use choice::HduChoice;
 pub use error::{FitsError, FitsErrorKind};
 pub use facts::{FactOptions, carried_elsewhere, image_facts};
 pub use product::{image_to_fits_bytes, read_product, write_product};
+pub use psf_file::psf_set_to_fits_bytes;
 pub use read_image::{LoadedImage, OpenImage, ReadOptions, check_confidence_shape, header_wcs, read_image};
 pub use reader::{FitsImageReader, ImageHeader, read_header};
