@@ -41,6 +41,11 @@ pub struct IsophotalPhotometry {
     #[serde(default)]
     #[schemars(range(min = 0.0), extend("x-unit" = "arcsec"))]
     pub pixel_scale_arcsec: Option<f64>,
+    /// Fills columns that are there already: rows without a value (null) get one, values that are there stay. For tables that a stage
+    /// made longer, as `contour.hierarchy` does: its nested isophotes have no photometry yet. Off, a column that is
+    /// there already is an error.
+    #[serde(default)]
+    pub fill: bool,
 }
 
 impl IsophotalPhotometry {
@@ -115,7 +120,11 @@ impl Stage for IsophotalPhotometry {
         // Without a band name the new columns are not known yet, and neither are all columns of the result.
         let Some(band) = band else { return };
         for name in new_columns(&band, inputs.is_wired("residual")) {
-            if columns.iter().any(|(taken, _)| *taken == name) {
+            let is_there = columns.iter().any(|(taken, _)| *taken == name);
+            if is_there && self.fill {
+                continue;
+            }
+            if is_there {
                 let expected = "a table without the columns of this band";
                 problems
                     .input("table", format!("column {name:?} is there already"), expected)
@@ -183,7 +192,7 @@ impl Stage for IsophotalPhotometry {
         if self.pixel_scale_arcsec.is_none() && image.wcs.is_none() {
             cx.warn("no world coordinates and no pixel_scale_arcsec: surface brightnesses are NaN");
         }
-        let table = add_columns(&table, &band, &image, &rows, residual.is_some()).map_err(|e| {
+        let table = self.add_columns(&table, &band, &image, &rows, residual.is_some()).map_err(|e| {
             StageError::config(e).with_help("set band to another name, or wire residual to only one photometry node")
         })?;
         cx.set(&Self::OUT, table);
@@ -237,6 +246,38 @@ impl IsophotalPhotometry {
     }
 }
 
+impl IsophotalPhotometry {
+    fn add_columns(
+        &self,
+        table: &Table,
+        band: &str,
+        image: &Image,
+        rows: &[Photometry],
+        with_residual: bool,
+    ) -> Result<Table, TableError> {
+        let add = |table: Table, name: &str, unit: &str, description: &str, values: Float64Array| {
+            if self.fill && table.has_column(name) {
+                filled(&table, name, &values)
+            } else {
+                table.with_column(name, unit, description, Arc::new(values))
+            }
+        };
+        let flux_unit = image.meta.unit.as_deref().unwrap_or_default();
+        let mut table = table.clone();
+        for (k, (name, unit, description)) in COLUMNS.into_iter().enumerate() {
+            let unit = if unit.is_empty() { flux_unit } else { unit };
+            let values = Float64Array::from_iter_values(rows.iter().map(|r| r.values[k]));
+            table = add(table, &format!("{name}_{band}"), unit, &format!("{description}, {band}"), values)?;
+        }
+        if with_residual {
+            let values = Float64Array::from_iter_values(rows.iter().map(|r| r.mag_residual));
+            let description = format!("magnitude of the residual image inside the contour, {band}");
+            table = add(table, RESIDUAL_COLUMN, "mag", &description, values)?;
+        }
+        Ok(table)
+    }
+}
+
 /// NaN instead of minus infinity for nothing.
 fn log10(value: f64) -> f64 {
     if value > 0.0 { libm::log10(value) } else { f64::NAN }
@@ -268,27 +309,12 @@ fn light_centres(table: &Table) -> Result<Vec<[f64; 2]>, TableError> {
     Ok(table.floats("x_light")?.into_iter().zip(table.floats("y_light")?).map(|(x, y)| [x, y]).collect())
 }
 
-fn add_columns(
-    table: &Table,
-    band: &str,
-    image: &Image,
-    rows: &[Photometry],
-    with_residual: bool,
-) -> Result<Table, TableError> {
-    let flux_unit = image.meta.unit.as_deref().unwrap_or_default();
-    let mut table = table.clone();
-    for (k, (name, unit, description)) in COLUMNS.into_iter().enumerate() {
-        let unit = if unit.is_empty() { flux_unit } else { unit };
-        let array = Float64Array::from_iter_values(rows.iter().map(|r| r.values[k]));
-        table =
-            table.with_column(&format!("{name}_{band}"), unit, &format!("{description}, {band}"), Arc::new(array))?;
-    }
-    if with_residual {
-        let array = Float64Array::from_iter_values(rows.iter().map(|r| r.mag_residual));
-        let description = format!("magnitude of the residual image inside the contour, {band}");
-        table = table.with_column(RESIDUAL_COLUMN, "mag", &description, Arc::new(array))?;
-    }
-    Ok(table)
+/// A column whose nulls are filled with new values.
+fn filled(table: &Table, name: &str, values: &Float64Array) -> Result<Table, TableError> {
+    let old = table.batch().column_by_name(name).and_then(|c| c.as_any().downcast_ref::<Float64Array>());
+    let old = old.ok_or_else(|| TableError::Column(format!("column {name:?} does not hold floats")))?;
+    let both: Float64Array = old.iter().zip(values).map(|(old, new)| old.or(new)).collect();
+    table.replace_column(name, Arc::new(both))
 }
 
 register_stage!(IsophotalPhotometry, kind: "photometry.isophotal", example: "(band: \"r\", pixel_scale_arcsec: 0.396)");

@@ -160,9 +160,48 @@ fn columns_are_inferred_and_missing_or_doubled_ones_are_reported() {
 #[test]
 fn parameters_are_checked() {
     let mut problems = Problems::new();
-    let bad = IsophotalPhotometry { band: Some(" ".to_owned()), vega_offset: f64::NAN, pixel_scale_arcsec: Some(0.0) };
+    let bad = IsophotalPhotometry {
+        band: Some(" ".to_owned()),
+        vega_offset: f64::NAN,
+        pixel_scale_arcsec: Some(0.0),
+        ..stage()
+    };
     bad.check(&mut problems);
     assert_eq!(problems.list().len(), 3);
+}
+
+#[test]
+fn filling_gives_values_to_rows_that_have_none_and_leaves_the_others() {
+    let first = harness().run().unwrap().get::<Table>("table");
+    // As after contour.hierarchy: a row more, without photometry.
+    let longer = Table::stack(&[&first.take(&[0]).unwrap(), &objects(vec![0])]).unwrap();
+    let refill = |fill: bool, offset: f64| {
+        let image = band_image();
+        Harness::new(IsophotalPhotometry { fill, vega_offset: offset, ..stage() })
+            .input("table", longer.clone())
+            .input("isophotes", isophotes())
+            .input("residual", image.with_pixels(image.pixels.mapv(|v| v - 10.0)))
+            .input("image", image)
+            .run()
+    };
+    let filled = refill(true, 0.5).unwrap().get::<Table>("table");
+    assert_eq!(filled.column_names(), first.column_names());
+    for (name, offset) in [("flux_r", 0.0), ("mag_r", 0.5), ("peak_sb_r", 0.5), ("mag_residual", 0.5)] {
+        let (old, new) = (first.floats(name).unwrap(), filled.floats(name).unwrap());
+        // Residual fluxes of the second object are negative: NaN is a value too.
+        let expected = old[1] + offset;
+        assert!(new[0] == old[0] && (new[1] == expected || (new[1].is_nan() && expected.is_nan())), "{name}: {new:?}");
+    }
+    assert!(refill(false, 0.0).unwrap_err().message.contains("flux_r"));
+    let taken = crate::rules::expression::column_kinds(&longer);
+    let count = |fill: bool| {
+        let mut inputs = Facets::new();
+        inputs.add("table", "t.table", TableFacet { columns: Some(taken.clone()) }.to_facet());
+        let (mut outputs, mut problems) = (FacetsOut::new(), Problems::new());
+        IsophotalPhotometry { fill, band: Some("r".to_owned()), ..stage() }.infer(&inputs, &mut outputs, &mut problems);
+        (problems.list().len(), TableFacet::from_facet(&outputs.get("table")).columns.unwrap().len())
+    };
+    assert_eq!((count(true), count(false)), ((0, taken.len()), (6, taken.len())));
 }
 
 determinism_test!(photometry_is_deterministic, harness());
