@@ -2,21 +2,22 @@
 
 use std::sync::Arc;
 
-use arrow::array::StringArray;
+use arrow::array::{ArrayRef, Int64Array, StringArray};
 use skyloom_data::Table;
 use skyloom_data::facets::{ColumnKind, TableFacet};
 use skyloom_engine::{
     Context, Demand, Facets, FacetsOut, In, Out, Place, Problems, Signature, Stage, StageError, register_stage,
 };
 
-use super::algorithm::{Rule, cull, rule_values};
+use super::algorithm::{Rule, attrition, attrition_columns, cull, rule_values};
 use crate::rules::expression::{Expression, ExpressionError};
 
 /// Removes the rows of a table for which a rule holds, and keeps a list of them with the rule and its values.
 ///
 /// Rules are applied in order; a row is removed by the first one that holds. Kept and rejected rows keep their order.
-/// `rejected` has all columns of the input, then `rule` (the name) and `rule_values` (the values that the rule saw).
-/// The metric `left.<rule>` is the number of rows left after each rule. Without rules everything is kept.
+/// `rejected` has all columns of the input, then `rule` (the name), `rule_number` (its place in the list, from 1) and
+/// `rule_values` (the values that the rule saw). `attrition` says how many rows each rule left and removed; the metric
+/// `left.<rule>` is the same number. Without rules everything is kept.
 ///
 /// Miller et al. 2024, section 7.3, disposes of false candidates in this way.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -33,12 +34,16 @@ impl Cull {
     pub const KEPT: Out<Table> = Out::new("table", "Rows that no rule removed, in order.");
     /// The rows that a rule removed.
     pub const REJECTED: Out<Table> =
-        Out::new("rejected", "Rows that a rule removed, in order, with columns rule and rule_values.");
+        Out::new("rejected", "Rows that a rule removed, in order, with columns rule, rule_number and rule_values.");
+    /// What each rule left.
+    pub const ATTRITION: Out<Table> =
+        Out::new("attrition", "One row for the input and one per rule: step, rule, n_left, n_removed, fraction.");
 
     /// Columns that `rejected` adds.
-    const ADDED: [(&str, &str); 2] = [
-        ("rule", "Name of the rule that removed the row"),
-        ("rule_values", "Values of the columns that the rule names"),
+    const ADDED: [(&str, ColumnKind, &str); 3] = [
+        ("rule", ColumnKind::Text, "Name of the rule that removed the row"),
+        ("rule_number", ColumnKind::Int, "Place of the rule in the list, from 1"),
+        ("rule_values", ColumnKind::Text, "Values of the columns that the rule names"),
     ];
 
     fn place(index: usize) -> Place {
@@ -57,11 +62,11 @@ impl Cull {
 #[typetag::serde(name = "rules.cull")]
 impl Stage for Cull {
     fn signature(&self) -> Signature {
-        Signature::new().input(&Self::TABLE).output(&Self::KEPT).output(&Self::REJECTED)
+        Signature::new().input(&Self::TABLE).output(&Self::KEPT).output(&Self::REJECTED).output(&Self::ATTRITION)
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn check(&self, problems: &mut Problems) {
@@ -91,7 +96,7 @@ impl Stage for Cull {
                 let errors = sound.map(|e| e.problems(Some(columns))).unwrap_or_default();
                 errors.iter().for_each(|e| self.report(index, e, problems));
             }
-            for (name, _) in Self::ADDED {
+            for (name, _, _) in Self::ADDED {
                 if columns.iter().any(|(known, _)| known == name) {
                     problems.input(Self::TABLE.name, format!("a column {name:?}"), "a table without it").help(
                         "rules.cull adds this column to the rejected rows; is this the rejected table of another cull?",
@@ -100,11 +105,12 @@ impl Stage for Cull {
             }
         }
         let rejected = facet.columns.clone().map(|mut columns| {
-            columns.extend(Self::ADDED.map(|(name, _)| (name.to_owned(), ColumnKind::Text)));
+            columns.extend(Self::ADDED.map(|(name, kind, _)| (name.to_owned(), kind)));
             columns
         });
         outputs.set(Self::KEPT.name, facet.to_facet());
         outputs.set(Self::REJECTED.name, TableFacet { columns: rejected }.to_facet());
+        outputs.set(Self::ATTRITION.name, TableFacet { columns: Some(attrition_columns()) }.to_facet());
     }
 
     fn estimate(&self, _: &Facets) -> Demand {
@@ -132,17 +138,25 @@ impl Stage for Cull {
         for (rule, left) in self.rules.iter().zip(&culled.left) {
             cx.metric(&format!("left.{}", rule.name), *left as f64);
         }
-        let (mut names, mut values) = (Vec::new(), Vec::new());
+        let (mut names, mut numbers, mut values) = (Vec::new(), Vec::new(), Vec::new());
         for (row, index) in culled.removed_by.iter().enumerate().filter_map(|(row, i)| Some((row, (*i)?))) {
             names.push(self.rules[index].name.as_str());
+            numbers.push(index as i64 + 1);
             values.push(rule_values(&table, &rules[index], row));
         }
         let is_kept: Vec<bool> = culled.removed_by.iter().map(Option::is_none).collect();
         let is_rejected: Vec<bool> = is_kept.iter().map(|kept| !kept).collect();
         let mut rejected = table.filter(&is_rejected).map_err(StageError::data)?;
-        for ((name, doc), array) in Self::ADDED.into_iter().zip([StringArray::from(names), StringArray::from(values)]) {
-            rejected = rejected.with_column(name, "", doc, Arc::new(array)).map_err(StageError::data)?;
+        let added: [ArrayRef; 3] = [
+            Arc::new(StringArray::from(names)),
+            Arc::new(Int64Array::from(numbers)),
+            Arc::new(StringArray::from(values)),
+        ];
+        for ((name, _, doc), array) in Self::ADDED.into_iter().zip(added) {
+            rejected = rejected.with_column(name, "", doc, array).map_err(StageError::data)?;
         }
+        let names: Vec<&str> = self.rules.iter().map(|r| r.name.as_str()).collect();
+        cx.set(&Self::ATTRITION, attrition(table.n_rows(), &names, &culled.left).map_err(StageError::data)?);
         cx.set(&Self::KEPT, table.filter(&is_kept).map_err(StageError::data)?);
         cx.set(&Self::REJECTED, rejected);
         Ok(())
