@@ -1,9 +1,11 @@
-//! Photometry inside isophotes.
+//! Photometry inside isophotes, and of stars.
 
+mod bands;
 mod isophotal;
 mod stage;
 #[cfg(test)]
 mod tests;
 
+pub use bands::VegaOffset;
 pub use isophotal::{ContourLight, light_inside};
 pub use stage::IsophotalPhotometry;
