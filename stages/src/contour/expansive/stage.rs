@@ -43,7 +43,7 @@ pub struct Expansive {
 
 fn default_rules() -> Vec<Rule> {
     vec![Rule {
-        name: "4 too sharp".to_owned(),
+        name: "too sharp".to_owned(),
         remove_when: "r_light / r_geo < 0.2".to_owned(),
         doc: Some("Miller et al. 2024, section 7.5: rule 4 again".to_owned()),
     }]

@@ -106,8 +106,8 @@ fn default_rules() -> Vec<Rule> {
         doc: Some(doc.to_owned()),
     };
     vec![
-        rule("1 too small", "r_light < fwhm_local", "Miller et al. 2024, section 7.3, rule 1"),
-        rule("4 too sharp", "r_light / r_geo < 0.2", "Miller et al. 2024, section 7.3, rule 4"),
+        rule("too small", "r_light < fwhm_local", "Miller et al. 2024, section 7.3, rule 1"),
+        rule("too sharp", "r_light / r_geo < 0.2", "Miller et al. 2024, section 7.3, rule 4"),
     ]
 }
 

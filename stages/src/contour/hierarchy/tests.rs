@@ -351,4 +351,4 @@ fn parameters_are_checked() {
 }
 
 determinism_test!(the_hierarchy_is_deterministic, harness());
-golden_test!(the_hierarchy_keeps_its_result, harness(), version: 1, digest: "22d34bc6b280");
+golden_test!(the_hierarchy_keeps_its_result, harness(), version: 1, digest: "6bd3b82c1191");
