@@ -21,6 +21,8 @@ mod star_columns;
 #[cfg(test)]
 mod made_sky;
 #[cfg(test)]
+mod scene_vector_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod vector_tests;
