@@ -5,6 +5,7 @@
 pub mod background;
 pub mod contour;
 pub mod detect;
+pub mod evaluate;
 pub mod expect;
 pub mod io;
 pub mod measure;
@@ -13,4 +14,5 @@ pub mod plot;
 pub mod psf;
 pub mod rules;
 pub mod simulate;
+pub mod stats;
 pub mod subtract;
