@@ -2,6 +2,7 @@
 
 mod bands;
 mod isophotal;
+pub mod psf;
 mod stage;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,5 @@
+//! How well candidates agree with what is known.
+
+pub mod contamination;
+pub mod match_reference;
+pub mod meets;
