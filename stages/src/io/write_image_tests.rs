@@ -36,7 +36,10 @@ fn the_file_reads_back_as_the_image() {
 
 #[test]
 fn the_mask_is_left_out_when_asked() {
-    let outcome = Harness::new(WriteImage { include_mask: false }).input("image", image()).run().expect("it runs");
+    let outcome = Harness::new(WriteImage { include_mask: false, ..WriteImage::default() })
+        .input("image", image())
+        .run()
+        .expect("it runs");
     let bytes = outcome.get::<Deliverable>("file");
     assert_eq!(bytes.bytes().len(), 2 * 2880);
 }

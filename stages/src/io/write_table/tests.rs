@@ -29,7 +29,7 @@ fn table(with_unicode: bool) -> Table {
 }
 
 fn harness(format: TableFormat, table: Table) -> Harness {
-    Harness::new(WriteTable { format }).input("table", table)
+    Harness::new(WriteTable { format, gzip: false }).input("table", table)
 }
 
 fn text(bytes: Vec<u8>) -> String {
