@@ -78,6 +78,23 @@ impl ClusterProfile {
             }
     }
 
+    /// Fraction of the light within `r` half-light radii.
+    #[must_use]
+    pub fn fraction(&self, r: f64) -> f64 {
+        let r = r.max(0.0) / self.scale;
+        match self.shape {
+            ClusterShape::King => {
+                king_light(r.min(self.concentration), self.concentration)
+                    / king_light(self.concentration, self.concentration)
+            }
+            ClusterShape::Eff | ClusterShape::Plummer => {
+                let power = 1.0 - 0.5 * self.concentration;
+                let within = |r: f64| 1.0 - libm::pow(1.0 + r * r, power);
+                within(r.min(EDGE)) / within(EDGE)
+            }
+        }
+    }
+
     /// Radius beyond which there is no star, in half-light radii.
     #[must_use]
     pub fn edge(&self) -> f64 {
@@ -126,6 +143,9 @@ mod tests {
             assert!(profile.radius(0.0) < 1e-5 && profile.edge() > 2.0);
             let radii: Vec<f64> = (0..=20).map(|i| profile.radius(f64::from(i) / 20.0)).collect();
             assert!(radii.is_sorted(), "{shape:?}: {radii:?}");
+            for u in [0.1, 0.5, 0.9, 1.0] {
+                assert!((profile.fraction(profile.radius(u)) - u).abs() < 1e-9, "{shape:?} {u}");
+            }
         }
     }
 

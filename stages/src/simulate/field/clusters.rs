@@ -9,7 +9,7 @@ use super::stage_params::Field;
 use super::truth::{Cluster, Star, StarKind};
 
 /// Cluster members per magnitude grow as `10^(0.325 m)`: a population of 10^4 stars with a Salpeter-like mass function.
-pub(super) const MEMBER_SLOPE: f64 = 0.325;
+pub(in super::super) const MEMBER_SLOPE: f64 = 0.325;
 /// The brightest member is fainter than the cluster by so many magnitudes: one star never is most of a cluster.
 const BRIGHTEST: (f64, f64) = (1.9, 3.9);
 
@@ -90,7 +90,7 @@ fn plan(field: &Field, draws: &mut Draws, at: (f64, f64), mag: f64, complex: Opt
 }
 
 /// Mean flux of stars between two magnitudes whose number grows as `10^(MEMBER_SLOPE m)`, as a part of the flux at `bright`.
-pub(super) fn mean_flux(bright: f64, faint: f64) -> f64 {
+pub(in super::super) fn mean_flux(bright: f64, faint: f64) -> f64 {
     let span = faint - bright;
     let integral = |slope: f64| (libm::exp10(slope * span) - 1.0) / slope;
     integral(MEMBER_SLOPE - 0.4) / integral(MEMBER_SLOPE)

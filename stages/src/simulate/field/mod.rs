@@ -2,7 +2,7 @@
 
 mod bands;
 mod catalogue;
-mod clusters;
+pub(super) mod clusters;
 mod confidence;
 mod crowding;
 mod galaxies;
