@@ -5,6 +5,7 @@
 pub mod background;
 pub mod contour;
 pub mod detect;
+pub mod evaluate;
 pub mod expect;
 pub mod io;
 pub mod measure;

@@ -45,6 +45,23 @@ fn the_mask_is_left_out_when_asked() {
 }
 
 #[test]
+fn the_pixels_go_into_an_extension_when_it_has_a_name() {
+    let stage = WriteImage { extension: Some("IMAGE".into()), ..WriteImage::default() };
+    let outcome = Harness::new(stage).input("image", image()).run().expect("it runs");
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("image.fits.fz");
+    outcome.get::<Deliverable>("file").encode(&path).expect("it can be written");
+    let back = fits::read_image(&path, &fits::ReadOptions::default()).expect("it reads");
+    assert_eq!(back.image.pixels[[4, 6]], image().pixels[[4, 6]]);
+    assert_eq!((&back.image.meta.band, back.image.meta.zero_point), (&image().meta.band, Some(22.5)));
+    let mut problems = Problems::new();
+    for name in ["", "MASK", "\u{e4}"] {
+        WriteImage { extension: Some(name.into()), ..WriteImage::default() }.check(&mut problems);
+    }
+    assert_eq!(problems.list().len(), 3);
+}
+
+#[test]
 fn an_image_that_fits_cannot_express_is_an_error() {
     let mut broken = image();
     broken.meta.zero_point = Some(f64::NAN);

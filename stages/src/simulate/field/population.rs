@@ -53,7 +53,9 @@ fn field_star(field: &Field, range: &StarCount, which: usize, number: usize) -> 
     };
     let mut mag = draws.magnitude(range.bright, range.faint, range.slope);
     if draws.uniform() < range.red_clump {
-        mag = (RED_CLUMP.0 + RED_CLUMP.1 * draws.normal()).clamp(range.bright, range.faint);
+        // A clump at the end of its range is cut off there: the range's count holds.
+        let trials = (0..20).map(|_| RED_CLUMP.0 + RED_CLUMP.1 * draws.normal());
+        mag = trials.into_iter().find(|m| *m >= range.bright && *m < range.faint).unwrap_or(mag);
     }
     Star {
         x,

@@ -1,7 +1,8 @@
 //! `simulate.field`: the adapter.
 
+use arrow::datatypes::DataType;
 use ndarray::Array2;
-use skyloom_data::facets::ImageFacet;
+use skyloom_data::facets::{ColumnKind, ImageFacet, TableFacet};
 use skyloom_data::{Card, CardValue, Image, ImageMeta, Table};
 use skyloom_engine::{
     Context, Deliverable, Demand, Facets, FacetsOut, Out, Problems, Signature, Stage, StageError, register_stage,
@@ -14,7 +15,7 @@ use super::pixels::make_pixels;
 use super::psf::FieldPsf;
 use super::stage_params::Field;
 use super::tables::{blend_table, catalogue_table, cluster_table, field_wcs, galaxy_table, star_table, summary};
-use super::truth::make_truth;
+use super::truth::{Truth, make_truth};
 
 /// Rows that a thread makes at a time: 64 rows of a 60,000 px tile are 30 MB.
 const BLOCK_ROWS: usize = 64;
@@ -138,6 +139,17 @@ impl Field {
     }
 }
 
+/// Names and kinds of the columns of a table.
+fn kinds(table: &Table) -> Vec<(String, ColumnKind)> {
+    let kind = |kind: &DataType| match kind {
+        DataType::Int64 => ColumnKind::Int,
+        DataType::Boolean => ColumnKind::Bool,
+        DataType::Utf8 => ColumnKind::Text,
+        _ => ColumnKind::Float,
+    };
+    table.batch().schema().fields().iter().map(|f| (f.name().clone(), kind(f.data_type()))).collect()
+}
+
 fn card(key: &str, value: f64, comment: &str) -> Card {
     Card { key: key.to_owned(), value: CardValue::Float(value), comment: comment.to_owned() }
 }
@@ -174,6 +186,20 @@ impl Stage for Field {
             has_wcs: Some(true),
         };
         outputs.set(Self::IMAGE.name, facet.to_facet());
+        // The columns of empty tables are those of full ones.
+        let nothing = Truth { stars: vec![], clusters: vec![], complexes: vec![], galaxies: vec![], blends: vec![] };
+        for (port, table) in [
+            (Self::CATALOGUE.name, catalogue_table(self, &[], None)),
+            (Self::CLUSTERS.name, cluster_table(self, &nothing, None)),
+            (Self::STARS.name, star_table(self, &nothing, &[], &[])),
+            (Self::GALAXIES.name, galaxy_table(self, &nothing)),
+            (Self::BLENDS.name, blend_table(&nothing)),
+        ] {
+            // Bands of one name are reported by check().
+            if let Ok(table) = table {
+                outputs.set(port, TableFacet { columns: Some(kinds(&table)) }.to_facet());
+            }
+        }
         outputs.set(Self::CONFIDENCE.name, ImageFacet { unit: Some("percent".to_owned()), ..facet }.to_facet());
     }
 

@@ -61,7 +61,9 @@ impl InjectionPsf<'_> {
         match self {
             Self::Field(field) => {
                 let shapes = field.cells.iter().map(|cell| &cell.median);
-                shapes.into_iter().all(|shape| sound((field.model, params_from_shape(field.model, shape, 1.0, 0.0, 0.0))))
+                shapes
+                    .into_iter()
+                    .all(|shape| sound((field.model, params_from_shape(field.model, shape, 1.0, 0.0, 0.0))))
             }
             Self::Gaussian(_) | Self::Moffat(..) => sound(self.unit(0.0, 0.0)),
         }

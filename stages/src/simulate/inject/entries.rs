@@ -26,8 +26,7 @@ pub fn catalogued(stars: &[PointSource], fwhm: impl Fn(f64, f64) -> f64) -> Vec<
         .into_iter()
         .filter(|&i| {
             let star = &stars[i];
-            let is_hidden =
-                grid.any_within(star.x, star.y, fwhm(star.x, star.y), |j| rank[j] < rank[i] && is_kept[j]);
+            let is_hidden = grid.any_within(star.x, star.y, fwhm(star.x, star.y), |j| rank[j] < rank[i] && is_kept[j]);
             is_kept[i] = !is_hidden;
             !is_hidden
         })
@@ -45,8 +44,10 @@ pub fn add_entries(
     mag_column: &str,
     wcs: Option<&Wcs>,
 ) -> Result<Table, TableError> {
-    let sky: Vec<(f64, f64)> =
-        stars.iter().map(|(s, _)| wcs.and_then(|w| w.pixel_to_icrs(s.x, s.y)).unwrap_or((f64::NAN, f64::NAN))).collect();
+    let sky: Vec<(f64, f64)> = stars
+        .iter()
+        .map(|(s, _)| wcs.and_then(|w| w.pixel_to_icrs(s.x, s.y)).unwrap_or((f64::NAN, f64::NAN)))
+        .collect();
     let numbers = |name: &str| -> Option<Vec<f64>> {
         let of = |f: &dyn Fn(usize) -> f64| Some((0..stars.len()).map(f).collect());
         match name {
@@ -60,8 +61,7 @@ pub fn add_entries(
         }
     };
     let Some(list) = list else {
-        let mut builder =
-            TableBuilder::new().int("id", "", "number of the star", (0..stars.len() as i64).collect());
+        let mut builder = TableBuilder::new().int("id", "", "number of the star", (0..stars.len() as i64).collect());
         for (name, unit, text) in [
             ("x", "px", "column, zero-based"),
             ("y", "px", "row, zero-based"),
@@ -85,13 +85,16 @@ pub fn add_entries(
     for (field, column) in schema.fields().iter().zip(list.batch().columns()) {
         let is_float = *column.data_type() == DataType::Float64;
         let more: ArrayRef = match (field.name().as_str(), column.data_type()) {
-            ("id", DataType::Int64) => Arc::new(Int64Array::from_iter_values((0..stars.len() as i64).map(|i| first_id + i))),
+            ("id", DataType::Int64) => {
+                Arc::new(Int64Array::from_iter_values((0..stars.len() as i64).map(|i| first_id + i)))
+            }
             (name, _) => match numbers(name).filter(|_| is_float) {
                 Some(values) => Arc::new(Float64Array::from(values)),
                 None => new_null_array(column.data_type(), stars.len()),
             },
         };
-        let both = concat(&[column.as_ref() as &dyn Array, more.as_ref()]).map_err(|e| TableError::Shape(e.to_string()))?;
+        let both =
+            concat(&[column.as_ref() as &dyn Array, more.as_ref()]).map_err(|e| TableError::Shape(e.to_string()))?;
         let note = |key: &str| field.metadata().get(key).cloned().unwrap_or_default();
         builder = builder.array(field.name(), &note("unit"), &note("description"), both);
     }

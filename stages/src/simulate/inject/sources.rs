@@ -1,7 +1,7 @@
 //! What is planted: a star, or a cluster as points of light.
 
-use super::super::field::clusters::{MEMBER_SLOPE, mean_flux};
 use super::super::draws::{Domain, Draws};
+use super::super::field::clusters::{MEMBER_SLOPE, mean_flux};
 use super::super::profile::{ClusterProfile, ClusterShape, shape_point};
 use super::params::{Inject, Light};
 
@@ -61,9 +61,9 @@ pub fn make_object(params: &Inject, i: usize) -> (Injected, Draws) {
     };
     let ratio = libm::log(params.radius_max_px / params.radius_min_px);
     let r_half = params.radius_min_px * libm::exp(radius_part * ratio);
-    // Shapes change after a full round of the grid, so that every cell gets every shape in time.
+    // Shapes take turns, shifted after each full round of the grid: every cell gets every shape in time.
     let cells = params.mag_steps.max(1) * params.radius_steps.max(1);
-    let shape = params.shapes[i / cells % params.shapes.len()];
+    let shape = params.shapes[(i + i / cells) % params.shapes.len()];
     let concentration = match shape {
         ClusterShape::King => params.king_c,
         ClusterShape::Eff => params.eff_gamma,
@@ -80,7 +80,14 @@ pub fn make_object(params: &Inject, i: usize) -> (Injected, Draws) {
 }
 
 /// Stars of a cluster, with parts of its light that add up to 1.
-fn star_members(params: &Inject, draws: &mut Draws, profile: &ClusterProfile, r_half: f64, q: f64, pa: f64) -> Vec<Member> {
+fn star_members(
+    params: &Inject,
+    draws: &mut Draws,
+    profile: &ClusterProfile,
+    r_half: f64,
+    q: f64,
+    pa: f64,
+) -> Vec<Member> {
     let brightest = draws.between(params.brightest_min, params.brightest_max);
     let rest = (libm::exp10(0.4 * brightest) - 1.0).max(0.0);
     let n = (rest / mean_flux(0.0, params.member_depth)).round() as usize;

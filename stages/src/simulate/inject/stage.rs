@@ -139,19 +139,23 @@ impl Stage for Inject {
         }
         let n_left_out = self.n_clusters + self.n_stars - planted.len();
         if n_left_out > 0 {
-            cx.warn(format!("{n_left_out} objects found no place: the image is too small for them, or too much is masked"));
+            cx.warn(format!(
+                "{n_left_out} objects found no place: the image is too small for them, or too much is masked"
+            ));
         }
 
-        let point = |p: &Planted, m: &super::sources::Member| PointSource { x: p.x + m.dx, y: p.y + m.dy, flux: p.flux * m.part };
+        let point = |p: &Planted, m: &super::sources::Member| PointSource {
+            x: p.x + m.dx,
+            y: p.y + m.dy,
+            flux: p.flux * m.part,
+        };
         let sources: Vec<PointSource> =
             planted.iter().flat_map(|p| p.object.members.iter().map(move |m| point(p, m))).collect();
         let mut image = (*input).clone();
         let rows = cx.band_rows().map_or(BLOCK_ROWS, usize::from);
         let cancel = cx.cancel_token();
         let noise = self.gain.map(|gain| (gain, self.seed));
-        let added = cx.pool().install(|| {
-            add_light(&mut image, &sources, &psf, noise, rows, || !cancel.is_cancelled())
-        });
+        let added = cx.pool().install(|| add_light(&mut image, &sources, &psf, noise, rows, || !cancel.is_cancelled()));
         cx.check_cancelled()?;
 
         let mut bright: Vec<(PointSource, f64)> = Vec::new();
@@ -186,7 +190,9 @@ impl Inject {
             (None, Some(fwhm), None) => InjectionPsf::Gaussian(fwhm),
             (None, Some(fwhm), Some(alpha)) => InjectionPsf::Moffat(fwhm, alpha),
             (None, None, _) => {
-                return Err(StageError::config("neither fwhm_px nor a PSF field").with_help("set fwhm_px, or wire a PSF field"));
+                return Err(
+                    StageError::config("neither fwhm_px nor a PSF field").with_help("set fwhm_px, or wire a PSF field")
+                );
             }
         };
         if !psf.is_sound() {
@@ -219,14 +225,24 @@ fn truth_table(planted: &[Planted], image: &Image) -> Result<Table, TableError> 
         .float("dec", "deg", "declination (ICRS)", dec)
         .float("mag", "mag", "total magnitude", of(&|p| p.object.mag))
         .float("flux", "", "total flux in pixel units", of(&|p| p.flux))
-        .float("r_half", "px", "half-light radius before blurring; 0 for stars", of(&|p| p.object.cluster.map_or(0.0, |c| c.0)))
+        .float(
+            "r_half",
+            "px",
+            "half-light radius before blurring; 0 for stars",
+            of(&|p| p.object.cluster.map_or(0.0, |c| c.0)),
+        )
         .text("shape", "profile; point for stars", planted.iter().map(shape).collect())
         .float("concentration", "", "c of King, gamma of EFF, 0 otherwise", of(&|p| p.object.concentration))
         .float("q", "", "axis ratio", of(&|p| p.object.q))
         .float("pa_deg", "deg", "direction of the major axis, from +x towards +y", of(&|p| p.object.pa.to_degrees()))
         .int("n_stars", "", "stars; 0 for smooth light", planted.iter().map(n_stars).collect())
         .float("mag_brightest", "mag", "magnitude of the brightest star", of(&brightest))
-        .int("n_catalogued", "", "stars appended to the star list", planted.iter().map(|p| p.n_catalogued as i64).collect())
+        .int(
+            "n_catalogued",
+            "",
+            "stars appended to the star list",
+            planted.iter().map(|p| p.n_catalogued as i64).collect(),
+        )
         .build()
 }
 

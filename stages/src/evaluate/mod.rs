@@ -1,0 +1,3 @@
+//! How well a graph finds what is there.
+
+pub mod recovery;
