@@ -67,7 +67,7 @@ impl FieldPsf {
 
     /// A number between 0.3 and 0.7 for this field.
     fn seeded(&self, which: u64) -> f64 {
-        0.3 + 0.4 * super::super::lattice::hash_unit(self.seed, 0x70_7366, which)
+        0.3 + 0.4 * super::super::lattice::hash_unit(self.seed, 0x0070_7366, which)
     }
 
     /// Ellipticity and direction of the major axis in radians at a place.

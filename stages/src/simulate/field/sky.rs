@@ -28,7 +28,7 @@ impl Nebula {
         amplitude: f64,
         knots: Vec<(f64, f64, f64)>,
     ) -> Self {
-        let (sin, cos) = libm::sincos(std::f64::consts::TAU * hash_unit(seed, 0x736b_79, 1));
+        let (sin, cos) = libm::sincos(std::f64::consts::TAU * hash_unit(seed, 0x0073_6b79, 1));
         let (w, h) = (width.max(2) as f64, height.max(2) as f64);
         // From one corner to the opposite one the plane changes by `gradient` at most.
         let slope = (gradient * cos / w / std::f64::consts::SQRT_2, gradient * sin / h / std::f64::consts::SQRT_2);
@@ -70,6 +70,6 @@ impl Nebula {
             return 0.0;
         }
         let lumps = clouds(self.seed ^ 0x006c_756d, x, y, FILAMENT_PX, 5);
-        depth * (0.5 * lumps + 0.5 * filaments(self.seed ^ 0x6669_6c, x, y, FILAMENT_PX, 4))
+        depth * (0.5 * lumps + 0.5 * filaments(self.seed ^ 0x0066_696c, x, y, FILAMENT_PX, 4))
     }
 }
