@@ -51,9 +51,10 @@ fn the_pixels_go_into_an_extension_when_it_has_a_name() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("image.fits.fz");
     outcome.get::<Deliverable>("file").encode(&path).expect("it can be written");
-    let back = fits::read_image(&path, &fits::ReadOptions::default()).expect("it reads");
-    assert_eq!(back.image.pixels[[4, 6]], image().pixels[[4, 6]]);
-    assert_eq!((&back.image.meta.band, back.image.meta.zero_point), (&image().meta.band, Some(22.5)));
+    let reader = crate::io::read_image::ReadImage::new(path.display().to_string().as_str());
+    let back = Harness::new(reader).run().expect("it reads").get::<Image>("image");
+    assert_eq!(back.pixels[[4, 6]], image().pixels[[4, 6]]);
+    assert_eq!((&back.meta.band, back.meta.zero_point), (&image().meta.band, Some(22.5)));
     let mut problems = Problems::new();
     for name in ["", "MASK", "\u{e4}"] {
         WriteImage { extension: Some(name.into()), ..WriteImage::default() }.check(&mut problems);
