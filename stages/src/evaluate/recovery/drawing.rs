@@ -108,7 +108,7 @@ fn panels(pen: &Pen<'_>, cells: &[Cell], x: (f64, f64)) -> Result<(), String> {
     // Bins that some object lies in decide the range of the lower panel; one wild value must not flatten it.
     let worst = cells
         .iter()
-        .filter(|c| c.n_mag > 1 && c.r_high == f64::INFINITY)
+        .filter(|c| c.n_mag > 0 && c.r_high == f64::INFINITY)
         .map(|c| c.mag_bias.abs() + c.mag_scatter)
         .filter(|v| v.is_finite())
         .fold(0.2, f64::max)
