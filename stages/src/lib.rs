@@ -17,3 +17,4 @@ pub mod segment;
 pub mod simulate;
 pub mod stats;
 pub mod subtract;
+pub mod tables;
