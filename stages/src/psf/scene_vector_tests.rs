@@ -12,7 +12,9 @@ use crate::io::read_image::ReadImage;
 /// Background-subtracted image, noise map, catalogue and truth of the scene.
 fn scene() -> (Image, Image, Table, serde_json::Value) {
     let truth = vector_json("scene_truth.json");
-    let read = Harness::new(ReadImage::new(vector_path("scene.fits").to_string_lossy().as_ref())).run().expect("the scene is there");
+    let read = Harness::new(ReadImage::new(vector_path("scene.fits").to_string_lossy().as_ref()))
+        .run()
+        .expect("the scene is there");
     let mut image = Image::clone(&read.get::<Image>("image"));
     let mut mask = Array2::zeros(image.pixels.dim());
     for pixel in truth["bad_pixels_yx"].as_array().expect("a list") {

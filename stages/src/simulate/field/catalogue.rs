@@ -62,6 +62,9 @@ fn mag_error(field: &Field, band: usize, mag: f64, fwhm: f64) -> f64 {
     libm::hypot(FLOOR, 1.0857 * variance.sqrt() / counts)
 }
 
+/// Company that does not lower the probability of being a star: a pair in the field is recognised.
+const LONELY: f64 = 1.5;
+
 /// The star's row, twice for a duplicate; `None` when it is missing.
 fn star_entries(field: &Field, truth: &Truth, number: usize, light: &Crowding, psf: &FieldPsf) -> Option<Vec<Entry>> {
     let star = &truth.stars[number];
@@ -97,7 +100,10 @@ fn star_entries(field: &Field, truth: &Truth, number: usize, light: &Crowding, p
     let (dx, dy) = draws.normal_pair();
     let sharp = libm::hypot(0.065, 1.1 * error) * draws.normal() + light.broadening;
     // A logistic of signal, sharpness and chance: 0.965 for a bright single star, 0.83 at an error of 0.2 mag.
-    let z = 3.3 - 3.9 * error.sqrt().min(1.2) * (1.0 - FLOOR / error) - 8.5 * light.broadening
+    let z = 3.3
+        - 3.9 * error.sqrt().min(1.2) * (1.0 - FLOOR / error)
+        - 8.5 * light.broadening
+        - (light.company - LONELY).max(0.0)
         + (0.95 + 2.2 * error.min(0.6)) * draws.normal();
     let first = Entry {
         x: star.x + scatter * dx,
