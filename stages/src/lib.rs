@@ -5,6 +5,7 @@
 pub mod background;
 pub mod contour;
 pub mod detect;
+pub mod evaluate;
 pub mod expect;
 pub mod io;
 pub mod measure;
@@ -14,4 +15,6 @@ pub mod psf;
 pub mod rules;
 pub mod segment;
 pub mod simulate;
+pub mod stats;
 pub mod subtract;
+pub mod tables;

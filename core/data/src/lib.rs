@@ -12,6 +12,7 @@ pub mod parquet_io;
 mod products;
 mod psf_field;
 mod table;
+mod table_combine;
 pub mod wcs;
 
 pub use header::{Card, CardValue, Header};

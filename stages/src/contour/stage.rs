@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use skyloom_data::facets::ImageFacet;
-use skyloom_data::{Image, Isophote, Isophotes, MaskBits};
+use skyloom_data::{Image, Isophote, Isophotes};
 use skyloom_engine::{
     Context, Demand, Facets, FacetsOut, In, Opt, Out, Problems, Signature, Stage, StageError, register_stage,
 };
@@ -11,6 +11,7 @@ use skyloom_engine::{
 use super::find::{ContourOptions, DEFAULT_BAND_ROWS, Orientation, trace_levels};
 use super::marching::Saddle;
 use super::nesting::link_parents;
+use super::signal::fill_signal_to_noise;
 use crate::measure::shape::{check_shape, require_shape};
 
 /// Traces contours of equal signal-to-noise, and the tree that they form.
@@ -145,7 +146,7 @@ impl Stage for Trace {
         };
         let band_rows = cx.band_rows().map_or(DEFAULT_BAND_ROWS, std::num::NonZero::get);
         let progress = cx.progress("rows", height as u64);
-        let fill = |y: usize, row: &mut [f64]| fill_signal_to_noise(&image, noise.as_deref(), y, row);
+        let fill = |y: usize, row: &mut [f64]| fill_signal_to_noise(&image, noise.as_deref(), y, 0, row);
         let advance = |rows: u64| {
             progress.advance(rows);
             !progress.is_cancelled()
@@ -173,24 +174,6 @@ impl Stage for Trace {
         cx.metric("n_contours", contours.len() as f64);
         cx.set(&Self::ISOPHOTES, Isophotes { width, height, contours });
         Ok(())
-    }
-}
-
-/// Signal-to-noise of one row; NaN where there is no value.
-fn fill_signal_to_noise(image: &Image, noise: Option<&Image>, y: usize, row: &mut [f64]) {
-    for (out, &value) in row.iter_mut().zip(image.pixels.row(y)) {
-        *out = f64::from(value);
-    }
-    if let Some(noise) = noise {
-        for (out, &sigma) in row.iter_mut().zip(noise.pixels.row(y)) {
-            *out = if sigma > 0.0 { *out / f64::from(sigma) } else { f64::NAN };
-        }
-    }
-    if let Some(mask) = &image.mask {
-        let bits = MaskBits::BAD | MaskBits::NO_DATA | MaskBits::SATURATED;
-        for (out, _) in row.iter_mut().zip(mask.row(y)).filter(|&(_, &m)| m & bits != 0) {
-            *out = f64::NAN;
-        }
     }
 }
 

@@ -8,18 +8,18 @@ use super::tree::TreeNode;
 
 /// One candidate.
 #[derive(Debug, Clone)]
-pub(super) struct Row {
-    pub(super) id: usize,
-    pub(super) node: TreeNode,
-    pub(super) level_sigma: f64,
+pub(crate) struct Row {
+    pub(crate) id: usize,
+    pub(crate) node: TreeNode,
+    pub(crate) level_sigma: f64,
     /// Right ascension and declination of the light centre.
-    pub(super) sky: Option<(f64, f64)>,
-    pub(super) measures: IsophoteMeasures,
-    pub(super) fwhm_local: f64,
+    pub(crate) sky: Option<(f64, f64)>,
+    pub(crate) measures: IsophoteMeasures,
+    pub(crate) fwhm_local: f64,
 }
 
 /// Names and kinds of the columns of [`candidate_table`], in order.
-pub(super) fn candidate_columns() -> Vec<(String, ColumnKind)> {
+pub(crate) fn candidate_columns() -> Vec<(String, ColumnKind)> {
     use ColumnKind::{Bool, Float, Int, Text};
     [
         ("id", Int),
@@ -52,7 +52,7 @@ pub(super) fn candidate_columns() -> Vec<(String, ColumnKind)> {
 }
 
 /// The candidates as a table.
-pub(super) fn candidate_table(rows: &[Row], sample: &str) -> Result<Table, TableError> {
+pub(crate) fn candidate_table(rows: &[Row], sample: &str) -> Result<Table, TableError> {
     let floats = |f: &dyn Fn(&Row) -> f64| rows.iter().map(f).collect::<Vec<f64>>();
     let ints = |f: &dyn Fn(&Row) -> usize| rows.iter().map(|r| f(r) as i64).collect::<Vec<i64>>();
     let bools = |f: &dyn Fn(&Row) -> bool| rows.iter().map(f).collect::<Vec<bool>>();

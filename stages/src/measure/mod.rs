@@ -1,8 +1,10 @@
 //! Measures of isophotes: size, light moments, place in the tree.
 
-mod columns;
+pub(crate) mod columns;
 mod ellipse_fit;
+pub(crate) mod fwhm;
 mod median;
+mod meet;
 mod moments;
 pub mod polygon;
 pub(crate) mod shape;
@@ -13,6 +15,7 @@ mod tree;
 
 pub use ellipse_fit::fit_ellipse;
 pub use median::{Ellipse, median_in_ellipse};
+pub use meet::{BoxIndex, polygons_meet};
 pub use moments::{IsophoteMeasures, LightRadius, MeasureFlags, MeasureOptions, measure_isophote};
 pub use stage::MeasureIsophotes;
 pub use tree::{TreeNode, tree_of_survivors};

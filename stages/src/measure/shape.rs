@@ -18,6 +18,25 @@ pub(crate) fn check_shape(inputs: &Facets, reference: &str, port: &str, problems
     }
 }
 
+/// Reports every product at these ports whose known shape differs from the first known one.
+pub(crate) fn check_shapes(inputs: &Facets, ports: &[&str], problems: &mut Problems) {
+    let mut first: Option<(&str, (usize, usize))> = None;
+    for &port in ports {
+        for (_, facet) in inputs.all(port) {
+            let facet = ImageFacet::from_facet(facet);
+            let Some(size) = facet.width.zip(facet.height) else { continue };
+            match first {
+                None => first = Some((port, size)),
+                Some((reference, (width, height))) if size != (width, height) => {
+                    let expected = format!("{width} x {height} pixels, as {reference} has");
+                    problems.input(port, format!("{} x {} pixels", size.0, size.1), &expected).code("shape-mismatch");
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
+
 /// Fails when the image at `port` is not `width` x `height`.
 pub(crate) fn require_shape(port: &str, image: &Image, (width, height): (usize, usize)) -> Result<(), StageError> {
     if (image.width(), image.height()) == (width, height) {

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use skyloom_data::facets::{ImageFacet, TableFacet};
 use skyloom_data::{Image, Isophote, Isophotes, PsfField, Table};
 use skyloom_engine::{
-    Context, Demand, Facets, FacetsOut, In, Opt, Out, Place, Problems, Signature, Stage, StageError, register_stage,
+    Context, Demand, Facets, FacetsOut, In, Opt, Out, Problems, Signature, Stage, StageError, register_stage,
 };
 
 use super::columns::{Row, candidate_columns, candidate_table};
+use super::fwhm::{local_fwhm, require_fwhm};
 use super::moments::{IsophoteMeasures, LightRadius, MeasureOptions, measure_isophote};
 use super::shape::{check_shape, require_shape};
 use super::tree::tree_of_survivors;
@@ -141,11 +142,7 @@ impl Stage for MeasureIsophotes {
     fn infer(&self, inputs: &Facets, outputs: &mut FacetsOut, problems: &mut Problems) {
         check_shape(inputs, "image", "noise", problems);
         check_shape(inputs, "image", "isophotes", problems);
-        if self.fwhm_px.is_none() && !inputs.is_wired("psf") {
-            let expected = "fwhm_px, or a PSF field at the port psf";
-            let place = Place::Param("fwhm_px".to_owned());
-            problems.push("missing-param", place, "neither".to_owned(), expected);
-        }
+        require_fwhm(self.fwhm_px, inputs, problems);
         outputs.set("table", TableFacet { columns: Some(candidate_columns()) }.to_facet());
     }
 
@@ -164,7 +161,7 @@ impl Stage for MeasureIsophotes {
         let frame = (isophotes.width, isophotes.height);
         require_shape("image", &image, frame)?;
         require_shape("noise", &noise, frame)?;
-        let fwhm_at = self.local_fwhm(psf.as_deref())?;
+        let fwhm_at = local_fwhm(self.fwhm_px, psf.as_deref())?;
 
         let progress = cx.progress("isophotes", isophotes.contours.len() as u64);
         let verdicts: Option<Vec<Verdict>> = cx.pool().install(|| {
@@ -211,24 +208,6 @@ impl Stage for MeasureIsophotes {
 }
 
 impl MeasureIsophotes {
-    /// The local FWHM as a function of position.
-    fn local_fwhm(&self, psf: Option<&PsfField>) -> Result<impl Fn(f64, f64) -> f64 + Sync, StageError> {
-        if self.fwhm_px.is_none() {
-            let psf = psf.ok_or_else(|| {
-                StageError::config("no local FWHM: neither fwhm_px nor a PSF field is given")
-                    .with_help("set fwhm_px, or wire a PSF field to the port psf")
-            })?;
-            let n_cells = psf.n_x * psf.n_y;
-            let is_sound = |fwhm: f64| fwhm > 0.0 && fwhm.is_finite();
-            if n_cells == 0 || psf.cells.len() != n_cells || !psf.cells.iter().all(|cell| is_sound(cell.fwhm)) {
-                return Err(StageError::data("the PSF field has cells without a finite FWHM above 0")
-                    .with_help("set fwhm_px, or find out why the PSF was not fitted"));
-            }
-        }
-        let fixed = self.fwhm_px;
-        Ok(move |x: f64, y: f64| fixed.or_else(|| psf.map(|p| p.fwhm_at(x, y))).unwrap_or(f64::NAN))
-    }
-
     /// Measures one isophote and applies the cuts.
     fn judge(
         &self,

@@ -1,9 +1,12 @@
-//! Photometry inside isophotes.
+//! Photometry inside isophotes, and of stars.
 
+mod bands;
 mod isophotal;
+pub mod psf;
 mod stage;
 #[cfg(test)]
 mod tests;
 
+pub use bands::VegaOffset;
 pub use isophotal::{ContourLight, light_inside};
 pub use stage::IsophotalPhotometry;

@@ -9,18 +9,20 @@ use serde::{Deserialize, Serialize};
 use skyloom_data::facets::{ColumnKind, ImageFacet, TableFacet};
 use skyloom_data::{Image, Isophotes, Table, TableError};
 use skyloom_engine::{
-    Context, Demand, Facets, FacetsOut, In, Opt, Out, Problems, Signature, Stage, StageError, register_stage,
+    Context, Demand, Facets, FacetsOut, In, Many, Opt, Out, Problems, Signature, Stage, StageError, register_stage,
 };
 
+use super::bands::{VegaOffset, names, pair_noise};
 use super::isophotal::light_inside;
 use crate::measure::polygon;
-use crate::measure::shape::{check_shape, require_shape};
+use crate::measure::shape::{check_shapes, require_shape};
 
-/// Magnitudes and surface brightnesses inside isophotes, in one band.
+/// Magnitudes and surface brightnesses inside isophotes, in one band or several.
 ///
 /// Step 6 of Miller et al. 2024: the flux is the sum of the pixels whose centres are inside the contour, of a
 /// background-subtracted image of any band. Adds the columns `flux_<band>`, `flux_err_<band>`, `mag_<band>`,
-/// `mag_err_<band>`, `sb_<band>`, `peak_sb_<band>` to the table, and `mag_residual` when a residual image is wired.
+/// `mag_err_<band>`, `sb_<band>`, `peak_sb_<band>` for each wired image, in their order, and `mag_residual` when a residual
+/// image is wired. A band whose image is switched off in the graph has no columns.
 ///
 /// `m = zero point - 2.5 log10(flux / exposure) + vega_offset`; NaN where the flux is not positive. Surface brightness is
 /// that magnitude plus 2.5 log10 of the contour's area in square arcseconds; its peak is that of the brightest pixel. Pixels without value
@@ -28,19 +30,30 @@ use crate::measure::shape::{check_shape, require_shape};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IsophotalPhotometry {
-    /// Band name: the suffix of the columns. Absent, the name that the image carries.
+    /// Band name of a single image: the suffix of the columns. Absent, the name that the image carries.
     #[serde(default)]
     pub band: Option<String>,
-    /// Added to all magnitudes: turns a survey's own system into Vega magnitudes (VISTA: Gonzalez-Fernandez et al.
-    /// 2018). 0 keeps the system of the zero point.
+    /// Band names of several images, in the order of their wires. Absent, the names that the images carry; leave it so where
+    /// a band may be switched off.
     #[serde(default)]
-    #[schemars(range(min = -100.0, max = 100.0), extend("x-unit" = "mag"))]
-    pub vega_offset: f64,
+    pub bands: Vec<String>,
+    /// Added to magnitudes: turns a survey's own system into Vega magnitudes (VISTA: Gonzalez-Fernandez et al. 2018).
+    ///
+    /// One number for all bands, or by band: `{"Ks": 0.0, "J": -0.02}`; a band that is not named keeps the system of its zero
+    /// point. `mag_residual` takes the offset of the residual's own band.
+    #[serde(default)]
+    #[schemars(extend("x-unit" = "mag"))]
+    pub vega_offset: VegaOffset,
     /// Side of a pixel in arcseconds, for surface brightnesses. Absent, the area of the pixel at the light centre
     /// by the image's world coordinates; without any, surface brightnesses are NaN.
     #[serde(default)]
     #[schemars(range(min = 0.0), extend("x-unit" = "arcsec"))]
     pub pixel_scale_arcsec: Option<f64>,
+    /// Fills columns that are there already: rows without a value (null) get one, values that are there stay. For tables that a stage
+    /// made longer, as `contour.hierarchy` does: its nested isophotes have no photometry yet. Off, a column that is
+    /// there already is an error.
+    #[serde(default)]
+    pub fill: bool,
 }
 
 impl IsophotalPhotometry {
@@ -48,14 +61,19 @@ impl IsophotalPhotometry {
     pub const TABLE: In<Table> = In::new("table", "objects, with columns id, x_light, y_light");
     /// The contours.
     pub const ISOPHOTES: In<Isophotes> = In::new("isophotes", "the contours that the ids point to");
-    /// The image.
-    pub const IMAGE: In<Image> = In::new("image", "background-subtracted image of the band");
+    /// The images.
+    pub const IMAGE: Many<Image> = Many::new("image", "background-subtracted images, one per band");
     /// The noise.
-    pub const NOISE: Opt<Image> = Opt::new("noise", "noise map of the image; without it errors are NaN");
+    pub const NOISE: Many<Image> =
+        Many::new("noise", "noise maps, matched to the images by band, or by order; without one errors are NaN");
     /// The residual.
     pub const RESIDUAL: Opt<Image> = Opt::new("residual", "residual image: gives mag_residual");
     /// The objects with photometry.
-    pub const OUT: Out<Table> = Out::new("table", "the table with the columns of the band added");
+    pub const OUT: Out<Table> = Out::new("table", "the table with the columns of the bands added");
+
+    fn names(&self) -> Vec<String> {
+        self.band.iter().chain(&self.bands).cloned().collect()
+    }
 }
 
 /// The columns that a band adds: name without suffix, unit (the image's own when empty), description.
@@ -79,43 +97,77 @@ impl Stage for IsophotalPhotometry {
         Signature::new()
             .input(&Self::TABLE)
             .input(&Self::ISOPHOTES)
-            .input(&Self::IMAGE)
-            .optional(&Self::NOISE)
+            .many(&Self::IMAGE)
+            .many(&Self::NOISE)
             .optional(&Self::RESIDUAL)
             .output(&Self::OUT)
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn check(&self, problems: &mut Problems) {
-        problems.require_range("vega_offset", self.vega_offset, -100.0, 100.0);
+        for (name, offset) in self.vega_offset.entries() {
+            problems.require_range(&name, offset, -100.0, 100.0);
+        }
         if let Some(scale) = self.pixel_scale_arcsec {
             problems.require_positive("pixel_scale_arcsec", scale);
         }
-        if self.band.as_deref().is_some_and(|band| band.trim().is_empty()) {
-            problems.param("band", "an empty name", "a band name such as \"r\" or \"Ks\"");
+        if self.band.is_some() && !self.bands.is_empty() {
+            problems.param("bands", "band and bands", "one of them");
+        }
+        let is_empty = |band: &String| band.trim().is_empty();
+        for (name, is_bad) in [("band", self.band.iter().any(is_empty)), ("bands", self.bands.iter().any(is_empty))] {
+            if is_bad {
+                problems.param(name, "an empty name", "a band name such as \"r\" or \"Ks\"");
+            }
         }
     }
 
     fn infer(&self, inputs: &Facets, outputs: &mut FacetsOut, problems: &mut Problems) {
-        for port in ["isophotes", "noise", "residual"] {
-            check_shape(inputs, "image", port, problems);
-        }
+        check_shapes(inputs, &["image", "isophotes", "noise", "residual"], problems);
         let table = TableFacet::from_facet(&inputs.get("table"));
-        let band = self.band.clone().or(ImageFacet::from_facet(&inputs.get("image")).band);
-        let Some(mut columns) = table.columns else { return };
-        for needed in ["id", "x_light", "y_light"] {
-            if !columns.iter().any(|(name, _)| name == needed) {
-                let expected = "the table of measure.isophotes";
-                problems.input("table", format!("no column {needed:?}"), expected).code("unknown-column");
+        if let Some(columns) = &table.columns {
+            for needed in ["id", "x_light", "y_light"] {
+                if !columns.iter().any(|(name, _)| name == needed) {
+                    let expected = "the table of measure.isophotes";
+                    problems.input("table", format!("no column {needed:?}"), expected).code("unknown-column");
+                }
             }
         }
+        let carried = |port: &str| -> Vec<Option<String>> {
+            inputs.all(port).iter().map(|(_, facet)| ImageFacet::from_facet(facet).band).collect()
+        };
+        let (images, maps) = (carried("image"), carried("noise"));
+        if images.iter().chain(&maps).all(Option::is_some)
+            && let Err(found) = pair_noise(&images, &maps)
+        {
+            problems.input("noise", found, "one noise map per image, of the same band");
+        }
         // Without a band name the new columns are not known yet, and neither are all columns of the result.
-        let Some(band) = band else { return };
-        for name in new_columns(&band, inputs.is_wired("residual")) {
-            if columns.iter().any(|(taken, _)| *taken == name) {
+        let given = self.names();
+        if given.is_empty() && images.iter().any(Option::is_none) {
+            return;
+        }
+        let names = match names(&given, &images) {
+            Ok(names) => names,
+            Err((place, found)) => {
+                let expected = "one name of its own for each image";
+                match place {
+                    "bands" => problems.param(if self.band.is_some() { "band" } else { "bands" }, found, expected),
+                    port => problems.input(port, found, expected),
+                };
+                return;
+            }
+        };
+        let Some(mut columns) = table.columns else { return };
+        for name in new_columns(&names, inputs.is_wired("residual")) {
+            let is_there = columns.iter().any(|(taken, _)| *taken == name);
+            if is_there && self.fill {
+                continue;
+            }
+            if is_there {
                 let expected = "a table without the columns of this band";
                 problems
                     .input("table", format!("column {name:?} is there already"), expected)
@@ -128,65 +180,78 @@ impl Stage for IsophotalPhotometry {
     }
 
     fn estimate(&self, inputs: &Facets) -> Demand {
+        let images = ["image", "noise", "residual"].iter().flat_map(|port| inputs.all(port));
+        let bytes: u64 = images.map(|(_, facet)| ImageFacet::from_facet(facet).bytes()).sum();
         let image = ImageFacet::from_facet(&inputs.get("image"));
-        let wired = ["noise", "residual"].iter().filter(|port| inputs.is_wired(port)).count() as u64;
         // Contours: as `contour.trace` estimates them for one level.
-        let peak_bytes = (1 + wired) * image.bytes() + 2 * image.n_pixels() + (1 << 20);
+        let peak_bytes = bytes + 2 * image.n_pixels() + (1 << 20);
         Demand { peak_bytes, threads: image.height.unwrap_or(0).div_ceil(64).max(1) }
     }
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), StageError> {
         let table = cx.input(&Self::TABLE)?;
         let isophotes = cx.input(&Self::ISOPHOTES)?;
-        let image = cx.input(&Self::IMAGE)?;
-        let noise = cx.optional(&Self::NOISE)?;
+        let images = cx.many(&Self::IMAGE)?;
+        let maps = cx.many(&Self::NOISE)?;
         let residual = cx.optional(&Self::RESIDUAL)?;
         let frame = (isophotes.width, isophotes.height);
-        require_shape("image", &image, frame)?;
-        for (port, map) in [("noise", &noise), ("residual", &residual)] {
-            if let Some(map) = map {
-                require_shape(port, map, frame)?;
-            }
+        let residuals = residual.iter().map(|r| ("residual", r));
+        for (port, image) in
+            images.iter().map(|i| ("image", i)).chain(maps.iter().map(|m| ("noise", m))).chain(residuals)
+        {
+            require_shape(port, image, frame)?;
         }
-        let band = self.band.clone().or_else(|| image.meta.band.clone()).ok_or_else(|| {
-            StageError::config("no band name: the image carries none").with_help("set band, for instance \"r\"")
+        let carried = |list: &[Arc<Image>]| list.iter().map(|i| i.meta.band.clone()).collect::<Vec<_>>();
+        let names = names(&self.names(), &carried(&images)).map_err(|(place, found)| {
+            StageError::config(format!("{place}: {found}"))
+                .with_help("set band, for instance \"r\", or bands, one name per image, or give the readers their band")
         })?;
+        let pairs = pair_noise(&carried(&images), &carried(&maps))
+            .map_err(|found| StageError::config(found).with_help("wire one noise map per image, of the same band"))?;
+        for (name, near) in self.vega_offset.misspelt(&names) {
+            cx.warn(format!("vega_offset names the band {name:?}, which no image has; {near:?} has no offset"));
+        }
 
         let contours = contours_of(&table, &isophotes)?;
         let at = light_centres(&table).map_err(StageError::config)?;
-        let progress = cx.progress("objects", contours.len() as u64);
-        let rows: Option<Vec<Photometry>> = cx.pool().install(|| {
-            contours
-                .par_iter()
-                .zip(at)
-                .map(|(vertices, at)| {
-                    let row = self.measure(vertices, at, &image, noise.as_deref(), residual.as_deref());
-                    progress.advance(1);
-                    (!progress.is_cancelled()).then_some(row)
-                })
-                .collect()
-        });
-        let rows = rows.ok_or_else(StageError::cancelled)?;
-
-        let n_incomplete = rows.iter().filter(|r| r.is_incomplete).count();
-        cx.metric("n_objects", rows.len() as f64);
-        cx.metric("n_incomplete", n_incomplete as f64);
-        if n_incomplete > 0 {
-            cx.warn(format!(
-                "{n_incomplete} of {} objects hold pixels without value: their fluxes lack them",
-                rows.len()
-            ));
-        }
-        if image.meta.zero_point.is_none() {
-            cx.warn("the image has no zero point: magnitudes are NaN");
-        }
-        if self.pixel_scale_arcsec.is_none() && image.wcs.is_none() {
-            cx.warn("no world coordinates and no pixel_scale_arcsec: surface brightnesses are NaN");
-        }
-        let table = add_columns(&table, &band, &image, &rows, residual.is_some()).map_err(|e| {
+        let progress = cx.progress("objects", (contours.len() * images.len().max(1)) as u64);
+        let mut result = (*table).clone();
+        let twice = |e: TableError| {
             StageError::config(e).with_help("set band to another name, or wire residual to only one photometry node")
-        })?;
-        cx.set(&Self::OUT, table);
+        };
+        cx.metric("n_objects", contours.len() as f64);
+        for ((image, name), pair) in images.iter().zip(&names).zip(pairs) {
+            let noise = pair.map(|i| &*maps[i]);
+            let offset = self.vega_offset.of(name);
+            let rows: Option<Vec<Photometry>> = cx.pool().install(|| {
+                contours
+                    .par_iter()
+                    .zip(&at)
+                    .map(|(vertices, at)| {
+                        let row = self.measure(vertices, *at, image, noise, offset);
+                        progress.advance(1);
+                        (!progress.is_cancelled()).then_some(row)
+                    })
+                    .collect()
+            });
+            let rows = rows.ok_or_else(StageError::cancelled)?;
+            self.say(cx, name, image, &rows, images.len() > 1);
+            result = self.add_columns(&result, name, image, &rows).map_err(twice)?;
+        }
+        if let Some(residual) = residual {
+            // The residual is of one of the bands; without a name of its own it takes the first one's.
+            let band = residual.meta.band.as_ref().or(names.first());
+            let offset = band.map_or(0.0, |band| self.vega_offset.of(band));
+            let mags: Vec<f64> = cx.pool().install(|| {
+                contours.par_iter().map(|vertices| residual_magnitude(vertices, &residual, offset)).collect()
+            });
+            let description =
+                format!("magnitude of the residual image inside the contour, {}", band.map_or("", |b| b.as_str()));
+            let values = Float64Array::from(mags);
+            let description = description.trim_end_matches(", ");
+            result = self.add(result, RESIDUAL_COLUMN, "mag", description, values).map_err(twice)?;
+        }
+        cx.set(&Self::OUT, result);
         Ok(())
     }
 }
@@ -195,7 +260,6 @@ impl Stage for IsophotalPhotometry {
 struct Photometry {
     /// In the order of [`COLUMNS`].
     values: [f64; 6],
-    mag_residual: f64,
     is_incomplete: bool,
 }
 
@@ -206,7 +270,7 @@ impl IsophotalPhotometry {
         [x, y]: [f64; 2],
         image: &Image,
         noise: Option<&Image>,
-        residual: Option<&Image>,
+        offset: f64,
     ) -> Photometry {
         let light = light_inside(
             vertices,
@@ -220,21 +284,38 @@ impl IsophotalPhotometry {
             (None, None) => f64::NAN,
         };
         let area = polygon::signed_area(vertices).abs() * pixel_area;
-        let magnitude = |image: &Image, flux: f64| image.magnitude(flux) + self.vega_offset;
-        let mag = magnitude(image, light.flux);
+        let mag = image.magnitude(light.flux) + offset;
         let mag_err = if light.flux > 0.0 { MAG_PER_RELATIVE * light.flux_error / light.flux } else { f64::NAN };
         let sb = mag + 2.5 * log10(area);
-        let peak_sb = magnitude(image, light.peak) + 2.5 * log10(pixel_area);
-        let mag_residual = residual.map_or(f64::NAN, |residual| {
-            let mask = residual.mask.as_ref().map(|m| m.view());
-            magnitude(residual, light_inside(vertices, residual.pixels.view(), mask, None).flux)
-        });
+        let peak_sb = image.magnitude(light.peak) + offset + 2.5 * log10(pixel_area);
         Photometry {
             values: [light.flux, light.flux_error, mag, mag_err, sb, peak_sb],
-            mag_residual,
             is_incomplete: light.n_missing > 0,
         }
     }
+
+    /// Metrics and warnings of one band; with several, each names its band.
+    fn say(&self, cx: &Context<'_>, band: &str, image: &Image, rows: &[Photometry], is_one_of_many: bool) {
+        let n_incomplete = rows.iter().filter(|r| r.is_incomplete).count();
+        let suffix = if is_one_of_many { format!(" ({band})") } else { String::new() };
+        let name = if is_one_of_many { format!("n_incomplete_{band}") } else { "n_incomplete".to_owned() };
+        cx.metric(&name, n_incomplete as f64);
+        if n_incomplete > 0 {
+            let n = rows.len();
+            cx.warn(format!("{n_incomplete} of {n} objects hold pixels without value: their fluxes lack them{suffix}"));
+        }
+        if image.meta.zero_point.is_none() {
+            cx.warn(format!("the image has no zero point: magnitudes are NaN{suffix}"));
+        }
+        if self.pixel_scale_arcsec.is_none() && image.wcs.is_none() {
+            cx.warn(format!("no world coordinates and no pixel_scale_arcsec: surface brightnesses are NaN{suffix}"));
+        }
+    }
+}
+
+fn residual_magnitude(vertices: &[[f64; 2]], residual: &Image, offset: f64) -> f64 {
+    let mask = residual.mask.as_ref().map(|m| m.view());
+    residual.magnitude(light_inside(vertices, residual.pixels.view(), mask, None).flux) + offset
 }
 
 /// NaN instead of minus infinity for nothing.
@@ -242,9 +323,10 @@ fn log10(value: f64) -> f64 {
     if value > 0.0 { libm::log10(value) } else { f64::NAN }
 }
 
-fn new_columns(band: &str, with_residual: bool) -> Vec<String> {
+fn new_columns(bands: &[String], with_residual: bool) -> Vec<String> {
     let residual = with_residual.then(|| RESIDUAL_COLUMN.to_owned());
-    COLUMNS.iter().map(|(name, _, _)| format!("{name}_{band}")).chain(residual).collect()
+    let of_band = |band: &String| COLUMNS.map(|(name, _, _)| format!("{name}_{band}"));
+    bands.iter().flat_map(of_band).chain(residual).collect()
 }
 
 /// The contour of each row.
@@ -268,27 +350,41 @@ fn light_centres(table: &Table) -> Result<Vec<[f64; 2]>, TableError> {
     Ok(table.floats("x_light")?.into_iter().zip(table.floats("y_light")?).map(|(x, y)| [x, y]).collect())
 }
 
-fn add_columns(
-    table: &Table,
-    band: &str,
-    image: &Image,
-    rows: &[Photometry],
-    with_residual: bool,
-) -> Result<Table, TableError> {
-    let flux_unit = image.meta.unit.as_deref().unwrap_or_default();
-    let mut table = table.clone();
-    for (k, (name, unit, description)) in COLUMNS.into_iter().enumerate() {
-        let unit = if unit.is_empty() { flux_unit } else { unit };
-        let array = Float64Array::from_iter_values(rows.iter().map(|r| r.values[k]));
-        table =
-            table.with_column(&format!("{name}_{band}"), unit, &format!("{description}, {band}"), Arc::new(array))?;
+impl IsophotalPhotometry {
+    fn add_columns(&self, table: &Table, band: &str, image: &Image, rows: &[Photometry]) -> Result<Table, TableError> {
+        let flux_unit = image.meta.unit.as_deref().unwrap_or_default();
+        let mut table = table.clone();
+        for (k, (name, unit, description)) in COLUMNS.into_iter().enumerate() {
+            let unit = if unit.is_empty() { flux_unit } else { unit };
+            let values = Float64Array::from_iter_values(rows.iter().map(|r| r.values[k]));
+            table = self.add(table, &format!("{name}_{band}"), unit, &format!("{description}, {band}"), values)?;
+        }
+        Ok(table)
     }
-    if with_residual {
-        let array = Float64Array::from_iter_values(rows.iter().map(|r| r.mag_residual));
-        let description = format!("magnitude of the residual image inside the contour, {band}");
-        table = table.with_column(RESIDUAL_COLUMN, "mag", &description, Arc::new(array))?;
+
+    /// Adds a column, or fills one that is there.
+    fn add(
+        &self,
+        table: Table,
+        name: &str,
+        unit: &str,
+        description: &str,
+        values: Float64Array,
+    ) -> Result<Table, TableError> {
+        if self.fill && table.has_column(name) {
+            filled(&table, name, &values)
+        } else {
+            table.with_column(name, unit, description, Arc::new(values))
+        }
     }
-    Ok(table)
+}
+
+/// A column whose nulls are filled with new values.
+fn filled(table: &Table, name: &str, values: &Float64Array) -> Result<Table, TableError> {
+    let old = table.batch().column_by_name(name).and_then(|c| c.as_any().downcast_ref::<Float64Array>());
+    let old = old.ok_or_else(|| TableError::Column(format!("column {name:?} does not hold floats")))?;
+    let both: Float64Array = old.iter().zip(values).map(|(old, new)| old.or(new)).collect();
+    table.replace_column(name, Arc::new(both))
 }
 
 register_stage!(IsophotalPhotometry, kind: "photometry.isophotal", example: "(band: \"r\", pixel_scale_arcsec: 0.396)");

@@ -80,7 +80,8 @@ fn fluxes_magnitudes_and_brightnesses_follow_their_formulae() {
 fn the_offset_shifts_magnitudes_and_the_band_names_the_columns() {
     let image = band_image();
     let run = |vega_offset| {
-        let stage = IsophotalPhotometry { band: Some("Ks".to_owned()), vega_offset, ..stage() };
+        let stage =
+            IsophotalPhotometry { band: Some("Ks".to_owned()), vega_offset: VegaOffset::Same(vega_offset), ..stage() };
         let harness = Harness::new(stage).input("table", objects(vec![0])).input("isophotes", isophotes());
         harness.input("image", image.clone())
     };
@@ -146,6 +147,7 @@ fn columns_are_inferred_and_missing_or_doubled_ones_are_reported() {
         let columns = Some(names.iter().map(|n| ((*n).to_owned(), ColumnKind::Float)).collect());
         let mut inputs = Facets::new();
         inputs.add("table", "meas.table", TableFacet { columns }.to_facet());
+        inputs.add("image", "sky.image", skyloom_engine::Facet::new());
         let (mut outputs, mut problems) = (FacetsOut::new(), Problems::new());
         IsophotalPhotometry { band: Some("r".to_owned()), ..stage() }.infer(&inputs, &mut outputs, &mut problems);
         let columns = TableFacet::from_facet(&outputs.get("table")).columns.unwrap();
@@ -160,10 +162,138 @@ fn columns_are_inferred_and_missing_or_doubled_ones_are_reported() {
 #[test]
 fn parameters_are_checked() {
     let mut problems = Problems::new();
-    let bad = IsophotalPhotometry { band: Some(" ".to_owned()), vega_offset: f64::NAN, pixel_scale_arcsec: Some(0.0) };
+    let bad = IsophotalPhotometry {
+        band: Some(" ".to_owned()),
+        bands: vec!["r".to_owned()],
+        vega_offset: VegaOffset::ByBand([("r".to_owned(), f64::NAN)].into()),
+        pixel_scale_arcsec: Some(0.0),
+        ..stage()
+    };
     bad.check(&mut problems);
-    assert_eq!(problems.list().len(), 3);
+    assert_eq!(problems.list().len(), 4);
 }
 
+fn of_band(band: &str, factor: f32) -> Image {
+    let mut image = band_image();
+    image.pixels.mapv_inplace(|v| v * factor);
+    image.meta.band = Some(band.to_owned());
+    image
+}
+
+fn three_bands() -> Harness {
+    let stage = IsophotalPhotometry {
+        vega_offset: VegaOffset::ByBand([("J".to_owned(), 0.5), ("Ks".to_owned(), -0.25)].into()),
+        ..stage()
+    };
+    // The noise maps come in another order, and Y has none.
+    Harness::new(stage)
+        .input("table", objects(vec![1, 0]))
+        .input("isophotes", isophotes())
+        .input("image", of_band("Ks", 1.0))
+        .input("image", of_band("J", 2.0))
+        .input("image", of_band("Y", 3.0))
+        .input("noise", of_band("J", 0.0).with_pixels(Array2::from_elem((12, 20), 5.0)))
+        .input("noise", of_band("Ks", 0.0).with_pixels(Array2::from_elem((12, 20), 3.0)))
+        .input("residual", of_band("Ks", 1.0))
+}
+
+#[test]
+fn several_bands_have_their_own_columns_noise_and_offset() {
+    let h = three_bands();
+    for (name, expected) in
+        [("flux_Ks", 320.0), ("flux_J", 640.0), ("flux_Y", 960.0), ("flux_err_Ks", 12.0), ("flux_err_J", 20.0)]
+    {
+        assert_eq!(column(&h, name)[0], expected, "{name}");
+    }
+    assert!(column(&h, "flux_err_Y")[0].is_nan());
+    let mag = |flux: f64| 22.5 - 2.5 * libm::log10(flux / 10.0);
+    for (name, expected) in [
+        ("mag_Ks", mag(320.0) - 0.25),
+        ("mag_J", mag(640.0) + 0.5),
+        ("mag_Y", mag(960.0)),
+        ("mag_residual", mag(320.0) - 0.25),
+    ] {
+        assert!((column(&h, name)[0] - expected).abs() < 1e-12, "{name}");
+    }
+    // A single band of the three gives the same numbers.
+    let one = Harness::new(stage()).input("table", objects(vec![1, 0])).input("isophotes", isophotes());
+    assert_eq!(column(&one.input("image", of_band("J", 2.0)), "flux_J"), column(&h, "flux_J"));
+}
+
+#[test]
+fn a_band_that_is_switched_off_falls_away_and_no_band_leaves_the_table_as_it_is() {
+    let base = || Harness::new(stage()).input("table", objects(vec![0])).input("isophotes", isophotes());
+    let table = base()
+        .input("image", of_band("Ks", 1.0))
+        .input("image", of_band("Y", 1.0))
+        .run()
+        .unwrap()
+        .get::<Table>("table");
+    assert_eq!(table.column_names().len(), 3 + 12);
+    assert!(!table.has_column("mag_J"));
+    assert_eq!(base().run().unwrap().get::<Table>("table").column_names().len(), 3);
+    let twice = base().input("image", of_band("Ks", 1.0)).input("image", of_band("Ks", 1.0)).run().unwrap_err();
+    assert!(twice.message.contains("two images of the band \"Ks\""), "{}", twice.message);
+}
+
+#[test]
+fn the_columns_of_all_bands_are_known_before_the_run() {
+    let facet = |band: &str| {
+        let band = Some(band.to_owned());
+        skyloom_data::facets::ImageFacet { width: Some(20), height: Some(12), band, ..Default::default() }.to_facet()
+    };
+    let infer = |bands: &[&str], noise: &[&str]| {
+        let columns = Some(["id", "x_light", "y_light"].map(|n| (n.to_owned(), ColumnKind::Float)).to_vec());
+        let mut inputs = Facets::new();
+        inputs.add("table", "meas.table", TableFacet { columns }.to_facet());
+        bands.iter().for_each(|band| inputs.add("image", "sky.image", facet(band)));
+        noise.iter().for_each(|band| inputs.add("noise", "sky.noise", facet(band)));
+        let (mut outputs, mut problems) = (FacetsOut::new(), Problems::new());
+        stage().infer(&inputs, &mut outputs, &mut problems);
+        let columns = TableFacet::from_facet(&outputs.get("table")).columns.unwrap_or_default();
+        (columns.into_iter().map(|c| c.0).collect::<Vec<_>>(), problems.into_list().len())
+    };
+    let (names, n) = infer(&["Ks", "J"], &["J", "Ks"]);
+    assert_eq!((names.len(), n), (15, 0));
+    assert_eq!((names[5].as_str(), names[11].as_str()), ("mag_Ks", "mag_J"));
+    assert_eq!(infer(&["Ks", "Ks"], &[]).1, 1);
+    assert_eq!(infer(&["Ks", "J"], &["H"]).1, 1);
+}
+
+#[test]
+fn filling_gives_values_to_rows_that_have_none_and_leaves_the_others() {
+    let first = harness().run().unwrap().get::<Table>("table");
+    // As after contour.hierarchy: a row more, without photometry.
+    let longer = Table::stack(&[&first.take(&[0]).unwrap(), &objects(vec![0])]).unwrap();
+    let refill = |fill: bool, offset: f64| {
+        let image = band_image();
+        Harness::new(IsophotalPhotometry { fill, vega_offset: VegaOffset::Same(offset), ..stage() })
+            .input("table", longer.clone())
+            .input("isophotes", isophotes())
+            .input("residual", image.with_pixels(image.pixels.mapv(|v| v - 10.0)))
+            .input("image", image)
+            .run()
+    };
+    let filled = refill(true, 0.5).unwrap().get::<Table>("table");
+    assert_eq!(filled.column_names(), first.column_names());
+    for (name, offset) in [("flux_r", 0.0), ("mag_r", 0.5), ("peak_sb_r", 0.5), ("mag_residual", 0.5)] {
+        let (old, new) = (first.floats(name).unwrap(), filled.floats(name).unwrap());
+        // Residual fluxes of the second object are negative: NaN is a value too.
+        let expected = old[1] + offset;
+        assert!(new[0] == old[0] && (new[1] == expected || (new[1].is_nan() && expected.is_nan())), "{name}: {new:?}");
+    }
+    assert!(refill(false, 0.0).unwrap_err().message.contains("flux_r"));
+    let taken = crate::rules::expression::column_kinds(&longer);
+    let count = |fill: bool| {
+        let mut inputs = Facets::new();
+        inputs.add("table", "t.table", TableFacet { columns: Some(taken.clone()) }.to_facet());
+        let (mut outputs, mut problems) = (FacetsOut::new(), Problems::new());
+        IsophotalPhotometry { fill, band: Some("r".to_owned()), ..stage() }.infer(&inputs, &mut outputs, &mut problems);
+        (problems.list().len(), TableFacet::from_facet(&outputs.get("table")).columns.unwrap().len())
+    };
+    assert_eq!((count(true), count(false)), ((0, taken.len()), (6, taken.len())));
+}
+
+determinism_test!(photometry_of_several_bands_is_deterministic, three_bands());
 determinism_test!(photometry_is_deterministic, harness());
-golden_test!(photometry_keeps_its_result, harness(), version: 1, digest: "8bffdeea243a");
+golden_test!(photometry_keeps_its_result, harness(), version: 2, digest: "8bffdeea243a");

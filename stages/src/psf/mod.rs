@@ -42,6 +42,7 @@ pub use params::{PsfFit, PsfShape};
 pub use position_grid::PositionGrid;
 pub use robust::{AXIAL_PERIOD, axial_median, mad_sigma, median};
 pub use select::{Candidate, Rejections, select_stars};
+pub(crate) use solve::{Matrix, cholesky, solve};
 pub use stamp::{Stamp, Weighting};
 pub use star_columns::StarPosition;
 

@@ -3,10 +3,10 @@
 use super::model::MAX_PARAMS;
 
 /// A symmetric matrix of up to [`MAX_PARAMS`] rows.
-pub(super) type Matrix = [[f64; MAX_PARAMS]; MAX_PARAMS];
+pub(crate) type Matrix = [[f64; MAX_PARAMS]; MAX_PARAMS];
 
 /// Cholesky factor (lower triangle) of the leading `n` x `n` block; `None` when it is not positive definite.
-pub(super) fn cholesky(a: &Matrix, n: usize) -> Option<Matrix> {
+pub(crate) fn cholesky(a: &Matrix, n: usize) -> Option<Matrix> {
     let mut l = [[0.0; MAX_PARAMS]; MAX_PARAMS];
     for i in 0..n {
         for j in 0..=i {
@@ -26,7 +26,7 @@ pub(super) fn cholesky(a: &Matrix, n: usize) -> Option<Matrix> {
 }
 
 /// Solves `L L^T x = b` in place.
-pub(super) fn solve(l: &Matrix, b: &mut [f64; MAX_PARAMS], n: usize) {
+pub(crate) fn solve(l: &Matrix, b: &mut [f64; MAX_PARAMS], n: usize) {
     for i in 0..n {
         let mut sum = b[i];
         for k in 0..i {

@@ -2,3 +2,4 @@
 
 pub mod cull;
 pub mod expression;
+pub(crate) mod row_filter;

@@ -1,8 +1,10 @@
 //! Removing point sources.
 
 mod algorithm;
+mod catalogue;
 mod cores;
 mod fit;
+mod joint;
 mod levels;
 mod params;
 mod record;
@@ -13,5 +15,7 @@ mod task;
 mod tests;
 
 pub use algorithm::{Schedule, SubtractError, Subtraction, subtract_stars};
+pub use catalogue::*;
+pub use joint::*;
 pub use params::SubtractStars;
 pub use record::{StarClass, StarFlags, StarModel, StarRecord};

@@ -237,12 +237,13 @@ fn instance<'m>(
         threads
     });
     let is_off = when.is_some_and(|(path, value)| {
-        let Some(name) = value.as_text() else {
+        let Some(text) = value.as_text() else {
             wrong(&path, &value, "the name of a graph parameter, in quotes", &mut findings);
             return false;
         };
+        let (name, wanted) = text.strip_prefix("not ").map_or((text, true), |name| (name.trim(), false));
         match params.is_set(name, sources) {
-            Some(is_set) => !is_set,
+            Some(is_set) => is_set != wanted,
             None => {
                 let known = params.names();
                 let near = nearest(name, known.iter().copied());

@@ -159,6 +159,16 @@ fn setting_the_parameter_brings_the_node_back() {
 }
 
 #[test]
+fn a_node_with_not_stands_in_for_one_that_is_off() {
+    let text = WHEN.replace("when: \"k\"", "when: \"not y\"");
+    assert_eq!(names(&load(&text).expect("a good graph")), ["ks", "biased", "sum"]);
+    let graph = load_with(&text, &set(&[("y", "3")])).expect("a good graph");
+    assert_eq!(names(&graph), ["y", "scaled", "sum"]);
+    let d = only(load(&text.replace("when: \"not y\"", "when: \"not yy\"")));
+    assert_eq!((d.code.as_str(), d.subject.as_str()), ("unknown-reference", "nodes.ks.when"));
+}
+
+#[test]
 fn output_names_are_plain_and_products_exist() {
     let text = r#"(name: "x", params: {"t": "a"}, nodes: {
 "a": (kind: "toy.constant", params: (value: 1)),

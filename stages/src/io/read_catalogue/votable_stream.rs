@@ -124,10 +124,10 @@ fn take<'a>(rest: &mut &'a [u8], n: usize, row: usize) -> Result<&'a [u8], Catal
 fn push(cells: &mut Cells, cell: &[u8], datatype: &str, is_null: bool, null: Option<i64>) {
     match cells {
         Cells::Skipped => {}
-        Cells::Float(values) => values.push(match cell {
+        Cells::Float(values) => values.push(match *cell {
             _ if is_null => f64::NAN,
-            &[a, b, c, d] => f64::from(f32::from_be_bytes([a, b, c, d])),
-            &[a, b, c, d, e, f, g, h] => f64::from_be_bytes([a, b, c, d, e, f, g, h]),
+            [a, b, c, d] => f64::from(f32::from_be_bytes([a, b, c, d])),
+            [a, b, c, d, e, f, g, h] => f64::from_be_bytes([a, b, c, d, e, f, g, h]),
             _ => f64::NAN,
         }),
         Cells::Int(values) => {

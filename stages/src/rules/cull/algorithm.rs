@@ -1,7 +1,8 @@
 //! Which rows go, by which rule, and why.
 
 use arrow::array::{Array, BooleanArray, Float64Array, Int64Array, StringArray};
-use skyloom_data::Table;
+use skyloom_data::facets::ColumnKind;
+use skyloom_data::{Table, TableBuilder, TableError};
 
 use crate::rules::expression::{Expression, ExpressionError};
 
@@ -47,6 +48,29 @@ pub fn cull(table: &Table, rules: &[Expression]) -> Result<Culled, (usize, Vec<E
         left.push(removed_by.iter().filter(|r| r.is_none()).count());
     }
     Ok(Culled { removed_by, left })
+}
+
+/// Names and kinds of the columns of [`attrition`].
+pub(super) fn attrition_columns() -> Vec<(String, ColumnKind)> {
+    use ColumnKind::{Float, Int, Text};
+    [("step", Int), ("rule", Text), ("n_left", Int), ("n_removed", Int), ("fraction", Float)]
+        .map(|(name, kind)| (name.to_owned(), kind))
+        .to_vec()
+}
+
+/// What each rule left, as a table: step 0 is the input, step `n` the rule with number `n`.
+pub(super) fn attrition(n_rows: usize, names: &[&str], left: &[usize]) -> Result<Table, TableError> {
+    let left: Vec<usize> = std::iter::once(n_rows).chain(left.iter().copied()).collect();
+    let removed = (0..left.len()).map(|i| if i == 0 { 0 } else { (left[i - 1] - left[i]) as i64 }).collect();
+    let rules = std::iter::once("input").chain(names.iter().copied()).map(str::to_owned).collect();
+    let fraction = |n: &usize| if n_rows > 0 { *n as f64 / n_rows as f64 } else { f64::NAN };
+    TableBuilder::new()
+        .int("step", "", "number of the rule, 0 for the input", (0..left.len() as i64).collect())
+        .text("rule", "name of the rule", rules)
+        .int("n_left", "", "rows that are left after the rule", left.iter().map(|n| *n as i64).collect())
+        .int("n_removed", "", "rows that the rule removed", removed)
+        .float("fraction", "", "rows left, of those of the input", left.iter().map(fraction).collect())
+        .build()
 }
 
 /// The values that a rule saw in one row: `median_pixel=0.05, r_geo=9.1`, in the order in which the rule names them.

@@ -2,21 +2,22 @@
 
 use std::sync::Arc;
 
-use arrow::array::StringArray;
+use arrow::array::Int64Array;
 use skyloom_data::Table;
 use skyloom_data::facets::{ColumnKind, TableFacet};
 use skyloom_engine::{
-    Context, Demand, Facets, FacetsOut, In, Out, Place, Problems, Signature, Stage, StageError, register_stage,
+    Context, Demand, Facets, FacetsOut, In, Out, Problems, Signature, Stage, StageError, register_stage,
 };
 
-use super::algorithm::{Rule, cull, rule_values};
-use crate::rules::expression::{Expression, ExpressionError};
+use super::algorithm::{Rule, attrition, attrition_columns};
+use super::rule_list::RuleList;
 
 /// Removes the rows of a table for which a rule holds, and keeps a list of them with the rule and its values.
 ///
 /// Rules are applied in order; a row is removed by the first one that holds. Kept and rejected rows keep their order.
-/// `rejected` has all columns of the input, then `rule` (the name) and `rule_values` (the values that the rule saw).
-/// The metric `left.<rule>` is the number of rows left after each rule. Without rules everything is kept.
+/// `rejected` has all columns of the input, then `rule` (the name), `rule_values` (the values that the rule saw) and
+/// `rule_number` (its place in the list, from 1). `attrition` says how many rows each rule left and removed; the metric
+/// `left.<rule>` is the same number. Without rules everything is kept.
 ///
 /// Miller et al. 2024, section 7.3, disposes of false candidates in this way.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -33,65 +34,38 @@ impl Cull {
     pub const KEPT: Out<Table> = Out::new("table", "Rows that no rule removed, in order.");
     /// The rows that a rule removed.
     pub const REJECTED: Out<Table> =
-        Out::new("rejected", "Rows that a rule removed, in order, with columns rule and rule_values.");
+        Out::new("rejected", "Rows that a rule removed, in order, with columns rule, rule_values and rule_number.");
+    /// What each rule left.
+    pub const ATTRITION: Out<Table> =
+        Out::new("attrition", "One row for the input and one per rule: step, rule, n_left, n_removed, fraction.");
 
-    /// Columns that `rejected` adds.
-    const ADDED: [(&str, &str); 2] = [
-        ("rule", "Name of the rule that removed the row"),
-        ("rule_values", "Values of the columns that the rule names"),
-    ];
+    /// Column of the rejected rows: the place of the rule in the list, from 1.
+    const NUMBER: &str = "rule_number";
 
-    fn place(index: usize) -> Place {
-        Place::Param(format!("rules.{index}.remove_when"))
-    }
-
-    fn report(&self, index: usize, error: &ExpressionError, problems: &mut Problems) {
-        let found = error.found_in(&self.rules[index].remove_when);
-        let problem = problems.push(error.code, Self::place(index), found, &error.expected);
-        if let Some(help) = &error.help {
-            problem.help(help.as_str());
-        }
+    fn rules(&self) -> RuleList<'_> {
+        RuleList::new("rules", &self.rules)
     }
 }
 
 #[typetag::serde(name = "rules.cull")]
 impl Stage for Cull {
     fn signature(&self) -> Signature {
-        Signature::new().input(&Self::TABLE).output(&Self::KEPT).output(&Self::REJECTED)
+        Signature::new().input(&Self::TABLE).output(&Self::KEPT).output(&Self::REJECTED).output(&Self::ATTRITION)
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn check(&self, problems: &mut Problems) {
-        for (index, rule) in self.rules.iter().enumerate() {
-            let place = || Place::Param(format!("rules.{index}.name"));
-            if rule.name.trim().is_empty() {
-                problems.push("param-out-of-range", place(), format!("{:?}", rule.name), "a name");
-            } else if let Some(first) = self.rules[..index].iter().position(|r| r.name == rule.name) {
-                let found = format!("{:?}, which is also the name of rules.{first}", rule.name);
-                problems.push("duplicate-rule", place(), found, "a name of its own for each rule");
-            }
-            match Expression::parse(&rule.remove_when) {
-                Ok(expression) => {
-                    expression.problems(None).iter().for_each(|e| self.report(index, e, problems));
-                }
-                Err(error) => self.report(index, &error, problems),
-            }
-        }
+        self.rules().check(problems);
     }
 
     fn infer(&self, inputs: &Facets, outputs: &mut FacetsOut, problems: &mut Problems) {
         let facet = TableFacet::from_facet(&inputs.get(Self::TABLE.name));
         if let Some(columns) = &facet.columns {
-            for (index, rule) in self.rules.iter().enumerate() {
-                // What check() reports already is not reported again.
-                let sound = Expression::parse(&rule.remove_when).ok().filter(|e| e.problems(None).is_empty());
-                let errors = sound.map(|e| e.problems(Some(columns))).unwrap_or_default();
-                errors.iter().for_each(|e| self.report(index, e, problems));
-            }
-            for (name, _) in Self::ADDED {
+            self.rules().check_columns(columns, problems);
+            for name in Rule::COLUMNS.map(|(name, _)| name).into_iter().chain([Self::NUMBER]) {
                 if columns.iter().any(|(known, _)| known == name) {
                     problems.input(Self::TABLE.name, format!("a column {name:?}"), "a table without it").help(
                         "rules.cull adds this column to the rejected rows; is this the rejected table of another cull?",
@@ -100,11 +74,13 @@ impl Stage for Cull {
             }
         }
         let rejected = facet.columns.clone().map(|mut columns| {
-            columns.extend(Self::ADDED.map(|(name, _)| (name.to_owned(), ColumnKind::Text)));
+            columns.extend(Rule::COLUMNS.map(|(name, _)| (name.to_owned(), ColumnKind::Text)));
+            columns.push((Self::NUMBER.to_owned(), ColumnKind::Int));
             columns
         });
         outputs.set(Self::KEPT.name, facet.to_facet());
         outputs.set(Self::REJECTED.name, TableFacet { columns: rejected }.to_facet());
+        outputs.set(Self::ATTRITION.name, TableFacet { columns: Some(attrition_columns()) }.to_facet());
     }
 
     fn estimate(&self, _: &Facets) -> Demand {
@@ -115,36 +91,19 @@ impl Stage for Cull {
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), StageError> {
         let table = cx.input(&Self::TABLE)?;
-        let failed = |index: usize, errors: &[ExpressionError]| {
-            let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            let rule = &self.rules[index];
-            StageError::config(format!("rule {:?} ({}): {}", rule.name, rule.remove_when, list.join("; ")))
-        };
-        let rules = self
-            .rules
-            .iter()
-            .enumerate()
-            .map(|(index, rule)| Expression::parse(&rule.remove_when).map_err(|e| failed(index, &[e])))
-            .collect::<Result<Vec<_>, _>>()?;
-        let culled = cull(&table, &rules).map_err(|(index, errors)| failed(index, &errors))?;
-
+        let divided = self.rules().apply(&table)?;
         cx.metric("n_rows", table.n_rows() as f64);
-        for (rule, left) in self.rules.iter().zip(&culled.left) {
+        for (rule, left) in self.rules.iter().zip(&divided.culled.left) {
             cx.metric(&format!("left.{}", rule.name), *left as f64);
         }
-        let (mut names, mut values) = (Vec::new(), Vec::new());
-        for (row, index) in culled.removed_by.iter().enumerate().filter_map(|(row, i)| Some((row, (*i)?))) {
-            names.push(self.rules[index].name.as_str());
-            values.push(rule_values(&table, &rules[index], row));
-        }
-        let is_kept: Vec<bool> = culled.removed_by.iter().map(Option::is_none).collect();
-        let is_rejected: Vec<bool> = is_kept.iter().map(|kept| !kept).collect();
-        let mut rejected = table.filter(&is_rejected).map_err(StageError::data)?;
-        for ((name, doc), array) in Self::ADDED.into_iter().zip([StringArray::from(names), StringArray::from(values)]) {
-            rejected = rejected.with_column(name, "", doc, Arc::new(array)).map_err(StageError::data)?;
-        }
-        cx.set(&Self::KEPT, table.filter(&is_kept).map_err(StageError::data)?);
-        cx.set(&Self::REJECTED, rejected);
+        let numbers: Vec<i64> = divided.culled.removed_by.iter().flatten().map(|i| *i as i64 + 1).collect();
+        let names: Vec<&str> = self.rules.iter().map(|r| r.name.as_str()).collect();
+        let attrition = attrition(table.n_rows(), &names, &divided.culled.left).map_err(StageError::data)?;
+        let doc = "Place of the rule in the list, from 1";
+        let rejected = divided.rejected.with_column(Self::NUMBER, "", doc, Arc::new(Int64Array::from(numbers)));
+        cx.set(&Self::ATTRITION, attrition);
+        cx.set(&Self::KEPT, divided.kept);
+        cx.set(&Self::REJECTED, rejected.map_err(StageError::data)?);
         Ok(())
     }
 }

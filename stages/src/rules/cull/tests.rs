@@ -53,6 +53,7 @@ fn each_row_goes_by_the_first_rule_that_holds_and_order_is_kept() {
     assert_eq!(kept.ints("id").unwrap(), [Some(2)]);
     assert_eq!(rejected.ints("id").unwrap(), [Some(0), Some(1), Some(3), Some(4)]);
     assert_eq!(texts(&rejected, "rule"), ["too small", "remnant", "too small", "no band"]);
+    assert_eq!(rejected.ints("rule_number").unwrap(), [Some(1), Some(2), Some(1), Some(3)]);
     let values = texts(&rejected, "rule_values");
     assert_eq!(values[0], "r_light=2.0, fwhm_local=3.0");
     assert_eq!(values[1], "median_pixel=0.05, r_geo=9.1");
@@ -60,6 +61,22 @@ fn each_row_goes_by_the_first_rule_that_holds_and_order_is_kept() {
     assert_eq!(kept.column_names(), table().column_names());
     let left: Vec<_> = outcome.metrics.iter().map(|(n, v)| (n.as_str(), *v)).collect();
     assert_eq!(left, [("n_rows", 5.0), ("left.too small", 3.0), ("left.remnant", 2.0), ("left.no band", 1.0)]);
+}
+
+#[test]
+fn the_attrition_table_counts_what_each_rule_left_and_removed() {
+    let outcome = Harness::new(stage()).input("table", table()).run().unwrap();
+    let attrition = outcome.get::<Table>("attrition");
+    assert_eq!(texts(&attrition, "rule"), ["input", "too small", "remnant", "no band"]);
+    assert_eq!(attrition.ints("step").unwrap(), [Some(0), Some(1), Some(2), Some(3)]);
+    assert_eq!(attrition.ints("n_left").unwrap(), [Some(5), Some(3), Some(2), Some(1)]);
+    assert_eq!(attrition.ints("n_removed").unwrap(), [Some(0), Some(2), Some(1), Some(1)]);
+    assert_eq!(attrition.floats("fraction").unwrap(), [1.0, 0.6, 0.4, 0.2]);
+    let columns = crate::rules::expression::column_kinds(&attrition);
+    let (outputs, _) = infer(&stage(), None);
+    assert_eq!(TableFacet::from_facet(&outputs.get("attrition")).columns, Some(columns));
+    let empty = Harness::new(stage()).input("table", table().filter(&[false; 5]).unwrap()).run().unwrap();
+    assert!(empty.get::<Table>("attrition").floats("fraction").unwrap().iter().all(|f| f.is_nan()));
 }
 
 #[test]
@@ -78,7 +95,7 @@ fn an_empty_table_and_an_empty_list_of_rules_are_no_special_cases() {
     let empty = table().filter(&[false; 5]).unwrap();
     let outcome = Harness::new(stage()).input("table", empty).run().unwrap();
     assert_eq!(outcome.get::<Table>("table").n_rows(), 0);
-    assert_eq!(outcome.get::<Table>("rejected").column_names().len(), 8);
+    assert_eq!(outcome.get::<Table>("rejected").column_names().len(), 9);
     let outcome = Harness::new(Cull { rules: vec![] }).input("table", table()).run().unwrap();
     assert_eq!(*outcome.get::<Table>("table"), table());
     assert_eq!(outcome.get::<Table>("rejected").n_rows(), 0);
@@ -107,9 +124,10 @@ fn columns_are_passed_on_and_unknown_ones_stay_unknown() {
     assert!(problems.is_empty());
     assert_eq!(TableFacet::from_facet(&outputs.get("table")).columns, Some(columns));
     let rejected = TableFacet::from_facet(&outputs.get("rejected")).columns.unwrap();
-    assert_eq!(rejected[6..], [("rule".to_owned(), ColumnKind::Text), ("rule_values".to_owned(), ColumnKind::Text)]);
+    let added = [("rule", ColumnKind::Text), ("rule_number", ColumnKind::Int), ("rule_values", ColumnKind::Text)];
+    assert_eq!(rejected[6..], added.map(|(name, kind)| (name.to_owned(), kind)));
     let (_, problems) = infer(&stage(), Some(rejected));
-    assert_eq!(problems.iter().filter(|p| p.code == "bad-input").count(), 2);
+    assert_eq!(problems.iter().filter(|p| p.code == "bad-input").count(), 3);
 }
 
 #[test]
@@ -141,4 +159,4 @@ fn a_table_that_does_not_fit_the_rules_is_an_error_that_names_rule_and_column() 
 }
 
 determinism_test!(cull_is_deterministic, Harness::new(stage()).input("table", table()));
-golden_test!(cull_result_is_frozen, Harness::new(stage()).input("table", table()), version: 1, digest: "f21601f8798d");
+golden_test!(cull_result_is_frozen, Harness::new(stage()).input("table", table()), version: 2, digest: "05db8a0b91a2");

@@ -1,0 +1,3 @@
+//! Statistics of candidate tables.
+
+pub mod size_distribution;

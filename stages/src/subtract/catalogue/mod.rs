@@ -1,0 +1,20 @@
+//! Removing the stars of a catalogue, class by class (Miller et al. 2024, section 6).
+
+mod algorithm;
+mod class;
+mod models;
+mod params;
+mod record;
+mod segment;
+mod stage;
+mod star;
+mod task;
+
+#[cfg(test)]
+mod tests;
+
+pub use algorithm::{CatalogueSubtraction, SubtractCatalogueError, subtract_catalogue};
+pub use class::{ClassModels, FaintRoute, SaturatedClass, StarRoute};
+pub use params::SubtractCatalogue;
+pub use record::{CatalogueFlags, CatalogueModel, CatalogueRecord, Treatment};
+pub use star::CatalogueStar;

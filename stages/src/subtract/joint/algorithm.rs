@@ -1,0 +1,442 @@
+//! The joint removal: rounds of sky, noise, PSF and stars.
+
+use ndarray::{Array2, Zip};
+use skyloom_data::{Image, Table, TableError};
+
+use super::background::sky;
+use super::field::SmoothPsf;
+use super::noise::{NoiseModel, measure};
+use super::params::SubtractJoint;
+use super::psf_stars::PsfStars;
+use super::scene::Scene;
+use super::shape::{Kernel, Shape};
+use super::star::{JointFlags, JointRecord, Place, Prior, Quality, State};
+use super::sweep::StepOptions;
+use crate::background::mesh::MeshError;
+use crate::psf::PositionGrid;
+use crate::subtract::CatalogueStar;
+
+/// What is left, and what was taken.
+#[derive(Debug, Clone)]
+pub struct JointSubtraction {
+    /// Image minus sky minus stars.
+    pub residual: Array2<f32>,
+    /// Image minus sky minus foreground stars.
+    pub foreground: Array2<f32>,
+    /// Image minus sky.
+    pub image: Array2<f32>,
+    /// The sky.
+    pub sky: Array2<f32>,
+    /// Standard deviation per pixel.
+    pub noise: Array2<f32>,
+    /// One record per catalogue row.
+    pub records: Vec<JointRecord>,
+    /// The PSF.
+    pub psf: SmoothPsf,
+    /// PSF stars that the last map rests on.
+    pub n_psf_stars: usize,
+    /// Dependency levels of a sweep.
+    pub n_levels: usize,
+    /// Standard deviation of the sky at full confidence.
+    pub sky_noise: f64,
+}
+
+/// Why there is no residual.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum JointError {
+    /// Too few PSF stars.
+    #[error(
+        "{found} PSF stars; at least {needed} are needed ({in_range} of {n_stars} stars lie between {bright} and {faint} mag)"
+    )]
+    TooFewPsfStars {
+        /// Stars that passed.
+        found: usize,
+        /// `min_psf_stars`.
+        needed: usize,
+        /// Stars in the magnitude range.
+        in_range: usize,
+        /// All stars.
+        n_stars: usize,
+        /// Bright end.
+        bright: f64,
+        /// Faint end.
+        faint: f64,
+    },
+    /// The sky cannot be measured.
+    #[error("the sky: {0}")]
+    Sky(#[from] MeshError),
+    /// The noise cannot be measured.
+    #[error("no box of 64 px has enough pixels between the stars to measure the noise")]
+    NoNoise,
+    /// The caller asked to stop.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// The stars that are removed, in the order of removal.
+struct Selection {
+    /// Rows of the catalogue.
+    rows: Vec<usize>,
+    /// Static flags of all rows.
+    flags: Vec<i64>,
+}
+
+fn select(stars: &[CatalogueStar], width: usize, height: usize, params: &SubtractJoint) -> Selection {
+    let inside = |v: f64, size: usize| v > -0.5 && v < size as f64 - 0.5;
+    let mut flags: Vec<i64> = stars
+        .iter()
+        .map(|s| {
+            let mut flag = 0;
+            if !(inside(s.x, width) && inside(s.y, height) && s.mag.is_finite()) {
+                flag |= JointFlags::OUTSIDE;
+            }
+            if s.prob < params.min_prob {
+                flag |= JointFlags::PROBABILITY;
+            }
+            if s.sharp >= params.max_sharp {
+                flag |= JointFlags::SHARPNESS;
+            }
+            flag
+        })
+        .collect();
+    let mut rows: Vec<usize> = (0..stars.len()).filter(|&i| flags[i] == 0).collect();
+    rows.sort_by(|&a, &b| {
+        let (a, b) = (&stars[a], &stars[b]);
+        a.mag.total_cmp(&b.mag).then(a.y.total_cmp(&b.y)).then(a.x.total_cmp(&b.x)).then(a.id.cmp(&b.id))
+    });
+    if params.duplicate_px > 0.0 {
+        let grid = PositionGrid::new(rows.iter().map(|&i| (stars[i].x, stars[i].y)), 16.0);
+        for (k, &row) in rows.iter().enumerate() {
+            let s = &stars[row];
+            if grid.any_within(s.x, s.y, params.duplicate_px, |j| j < k && flags[rows[j]] == 0) {
+                flags[row] |= JointFlags::DUPLICATE;
+            }
+        }
+        rows.retain(|&row| flags[row] == 0);
+    }
+    for &row in &rows {
+        let s = &stars[row];
+        if s.parallax >= params.min_parallax_mas && s.parallax_error <= params.max_parallax_error_mas {
+            flags[row] |= JointFlags::FOREGROUND;
+        }
+    }
+    Selection { rows, flags }
+}
+
+/// Errors of the catalogue magnitudes (column `mag_err`); 0 where there are none.
+///
+/// # Errors
+/// When the column does not hold numbers.
+pub(super) fn magnitude_errors(table: &Table) -> Result<Vec<f64>, TableError> {
+    if !table.has_column("mag_err") {
+        return Ok(vec![0.0; table.n_rows()]);
+    }
+    Ok(table.floats("mag_err")?.into_iter().map(|e| if e > 0.0 { e } else { 0.0 }).collect())
+}
+
+/// Relative flux error per magnitude: ln(10) / 2.5.
+const FLUX_PER_MAG: f64 = 0.921_034_037_197_618_3;
+/// A star is subtracted out to where its wing is this fraction of the sky noise.
+const WING_SIGMA: f64 = 0.05;
+
+/// Radii of fit and subtraction. In units of the sky noise (`s`) and of a FWHM of 2.8 px: 4 px for faint stars, more for bright
+/// ones, whose wings say most about them once the model error caps their cores.
+fn place(
+    star: &CatalogueStar,
+    flux: f64,
+    psf: &SmoothPsf,
+    sigma: f64,
+    width: usize,
+    height: usize,
+    params: &SubtractJoint,
+) -> Place {
+    let s = flux / sigma;
+    let scale = params.fwhm_px / 2.8;
+    let fit = if s > 66_000.0 {
+        16.0
+    } else {
+        (4.0 + 0.7 * libm::log((s / 2000.0).max(1.0)) + if s > 2000.0 { 2.0 } else { 0.0 }).floor().clamp(4.0, 12.0)
+    };
+    let kernel = Kernel::new(&psf.at(star.x, star.y, star.mag), psf.alpha);
+    let wing = kernel.wing_radius(flux, WING_SIGMA * sigma).ceil();
+    let fit = (fit * scale).round().max(3.0) as usize;
+    let pixel = |v: f64, size: usize| (v.round().max(0.0) as usize).min(size - 1);
+    Place {
+        cx: pixel(star.x, width),
+        cy: pixel(star.y, height),
+        fit,
+        write: (wing as usize).clamp((8.0 * scale).round() as usize, params.max_radius_px).max(fit),
+    }
+}
+
+/// Which stars may serve for the PSF.
+fn psf_candidates(
+    stars: &[CatalogueStar],
+    rows: &[usize],
+    bad: &Array2<bool>,
+    params: &SubtractJoint,
+) -> (Vec<usize>, usize) {
+    const EDGE: f64 = 15.0;
+    const NEIGHBOUR_PX: f64 = 10.0;
+    const MAX_SHARP: f64 = 0.3;
+    let (height, width) = bad.dim();
+    let flux = |mag: f64| libm::pow(10.0, -0.4 * mag);
+    let grid = PositionGrid::new(stars.iter().map(|s| (s.x, s.y)), 16.0);
+    let in_range = |s: &CatalogueStar| s.mag > params.psf_mag.0 && s.mag < params.psf_mag.1;
+    let n_in_range = rows.iter().filter(|&&r| in_range(&stars[r])).count();
+    let found: Vec<usize> = (0..rows.len())
+        .filter(|&k| {
+            let s = &stars[rows[k]];
+            let is_inner =
+                s.x > EDGE && s.y > EDGE && s.x < width as f64 - EDGE - 1.0 && s.y < height as f64 - EDGE - 1.0;
+            // NaN passes: not known is no reason.
+            if !in_range(s) || !is_inner || s.sharp.abs() >= MAX_SHARP {
+                return false;
+            }
+            let (cx, cy) = (s.x.round() as usize, s.y.round() as usize);
+            if bad.slice(ndarray::s![cy - 4..cy + 5, cx - 4..cx + 5]).iter().any(|b| *b) {
+                return false;
+            }
+            let mut others: Vec<usize> = Vec::new();
+            grid.visit_within(s.x, s.y, NEIGHBOUR_PX, |j, _| {
+                others.push(j);
+                true
+            });
+            others.sort_unstable();
+            let light = others
+                .iter()
+                .filter(|&&j| j != rows[k] && stars[j].mag.is_finite())
+                .fold(0.0, |sum, &j| sum + flux(stars[j].mag));
+            light < params.psf_neighbour_share * flux(s.mag)
+        })
+        .collect();
+    let wanted = (params.max_psf_density * (width * height) as f64 / 1e6).max(params.min_psf_stars as f64);
+    let stride = (found.len() as f64 / wanted).ceil().max(1.0) as usize;
+    (found.into_iter().step_by(stride).collect(), n_in_range)
+}
+
+/// Removes the stars of a catalogue jointly from an image with its sky.
+///
+/// `mag_errors` belong to the rows of `stars`; `confidence` (100 = full exposure) scales the noise. Pixels that are bad in the image take
+/// no part and are 0 in all results. `tick` is called often, perhaps from several threads; `false` stops the work.
+///
+/// # Errors
+/// See [`JointError`].
+pub fn subtract_joint(
+    image: &Image,
+    confidence: Option<&Array2<f32>>,
+    stars: &[CatalogueStar],
+    mag_errors: &[f64],
+    params: &SubtractJoint,
+    tick: &(dyn Fn() -> bool + Sync),
+) -> Result<JointSubtraction, JointError> {
+    let (width, height) = (image.width(), image.height());
+    let bad = image.bad_pixels();
+    let watch = |_| tick();
+    let zero_point = image.meta.zero_point.unwrap_or(0.0);
+    let unit = libm::pow(10.0, 0.4 * zero_point) * image.meta.exposure_s.unwrap_or(1.0);
+    let flux_of = |mag: f64| unit * libm::pow(10.0, -0.4 * mag);
+    let mag_of = |flux: f64| if flux > 0.0 { -2.5 * libm::log10(flux / unit) } else { f64::INFINITY };
+
+    let Selection { rows, mut flags } = select(stars, width, height, params);
+    let (psf_stars, in_range) = psf_candidates(stars, &rows, &bad, params);
+    if psf_stars.len() < params.min_psf_stars {
+        return Err(JointError::TooFewPsfStars {
+            found: psf_stars.len(),
+            needed: params.min_psf_stars,
+            in_range,
+            n_stars: rows.len(),
+            bright: params.psf_mag.0,
+            faint: params.psf_mag.1,
+        });
+    }
+    let mut level = sky(&image.pixels, &bad, params.sky_box_px.0, true, &watch)?;
+    let without_sky = |level: &Array2<f32>| {
+        Zip::from(&image.pixels).and(level).and(&bad).par_map_collect(|v, b, bad| {
+            // A bad pixel must not carry NaN through sums; its weight is 0.
+            if *bad { 0.0 } else { v - b }
+        })
+    };
+    let mut residual = without_sky(&level);
+    let mut good: Vec<f32> = image.pixels.iter().zip(&bad).filter(|(_, b)| !**b).map(|(v, _)| *v).collect();
+    let middle = good.len() / 2;
+    let median = if good.is_empty() { 0.0 } else { f64::from(*good.select_nth_unstable_by(middle, f32::total_cmp).1) };
+    drop(good);
+    let mut noise = NoiseModel { level: median, sigma: 1.0 };
+    noise.sigma = measure(&image.pixels, &residual, &bad, confidence, |_, _| true, noise).ok_or(JointError::NoNoise)?;
+
+    let mut psf = SmoothPsf::uniform(width, height, params.psf_grid_px, params.fwhm_px, params.trend_mag);
+    let priors_of = |psf: &SmoothPsf, round: usize, states: &[State]| -> Vec<Prior> {
+        rows.iter()
+            .zip(states)
+            .map(|(&row, state)| {
+                let s = &stars[row];
+                let (flux, error) = (flux_of(s.mag), mag_errors[row]);
+                let mag = mag_of(state.flux);
+                let mut shape_sd: Shape = [0.0; 5];
+                if round > 0 {
+                    if s.mag < params.shape_mag {
+                        shape_sd[..3].fill(params.shape_scatter);
+                    }
+                    if psf.t(mag) > 0.0 {
+                        shape_sd[3..].fill(2.5 * params.shape_scatter);
+                    }
+                    if s.mag < params.psf_mag.0 {
+                        // Brighter than any PSF star: its width is not known as well.
+                        shape_sd[0] = 4.0 * params.shape_scatter;
+                    }
+                }
+                Prior {
+                    x: s.x,
+                    y: s.y,
+                    position_sd: (0.7 * error).clamp(params.position_prior_px, params.position_prior_px.max(0.4)),
+                    flux,
+                    flux_sd: flux * FLUX_PER_MAG * libm::hypot(error, params.flux_prior),
+                    shape: psf.at(state.x, state.y, mag),
+                    shape_sd,
+                }
+            })
+            .collect()
+    };
+    let weights = |noise: &NoiseModel| {
+        let mut weight = Array2::<f32>::zeros(image.pixels.dim());
+        Zip::indexed(&mut weight).and(&image.pixels).and(&bad).par_for_each(|(y, x), w, &v, &bad| {
+            if !bad {
+                let sigma = noise.at(f64::from(v), confidence.map_or(100.0, |c| f64::from(c[[y, x]])));
+                *w = (1.0 / (sigma * sigma)) as f32;
+            }
+        });
+        weight
+    };
+    let places = |psf: &SmoothPsf, sigma: f64| -> Vec<Place> {
+        rows.iter().map(|&r| place(&stars[r], flux_of(stars[r].mag), psf, sigma, width, height, params)).collect()
+    };
+    let states: Vec<State> = rows
+        .iter()
+        .map(|&r| {
+            let s = &stars[r];
+            State { x: s.x, y: s.y, flux: flux_of(s.mag), shape: psf.at(s.x, s.y, s.mag) }
+        })
+        .collect();
+    let mut scene = Scene::new(width, height, places(&psf, noise.sigma), states);
+    let mut quality = vec![Quality { chi2: f64::NAN, ..Quality::default() }; rows.len()];
+    let mut n_psf_stars = 0;
+    scene.subtract_from(&mut residual, psf.alpha, |_| true);
+    for round in 0..params.rounds {
+        let is_last = round + 1 == params.rounds;
+        // The sky of what the stars left; then everything is rendered anew, so that no rounding adds up.
+        let rest =
+            sky(&residual, &bad, if round == 0 { params.sky_box_px.0 } else { params.sky_box_px.1 }, false, &watch)?;
+        Zip::from(&mut level).and(&rest).par_for_each(|l, r| *l += r);
+        residual = without_sky(&level);
+        scene.subtract_from(&mut residual, psf.alpha, |_| true);
+        let mut weight = weights(&noise);
+        if !is_last {
+            let list: Vec<(Place, State, f64)> =
+                psf_stars.iter().map(|&k| (scene.places[k], scene.states[k], mag_of(scene.states[k].flux))).collect();
+            let patches = PsfStars::cut(&list, &residual, &weight, psf.alpha);
+            let tail_mag = (round > 0).then_some(params.trend_mag + 0.4);
+            let mut measured = patches.measure(&psf, tail_mag);
+            let (mut used, mut samples) = patches.samples(&measured);
+            if round > 0 && patches.fit_profile(&mut psf, &used, if round == 1 { 1.0 } else { 0.4 }).is_some() {
+                measured = patches.measure(&psf, tail_mag);
+                (used, samples) = patches.samples(&measured);
+            }
+            if samples.len() < params.min_psf_stars {
+                return Err(JointError::TooFewPsfStars {
+                    found: samples.len(),
+                    needed: params.min_psf_stars,
+                    in_range,
+                    n_stars: rows.len(),
+                    bright: params.psf_mag.0,
+                    faint: params.psf_mag.1,
+                });
+            }
+            let keep = psf.fit(&samples, params.psf_neighbours, false);
+            n_psf_stars = keep.iter().filter(|k| **k).count();
+            for (&i, _) in used.iter().zip(&keep).filter(|(_, k)| **k) {
+                flags[rows[psf_stars[i]]] |= JointFlags::PSF_STAR;
+            }
+            for state in &mut scene.states {
+                state.shape = psf.at(state.x, state.y, mag_of(state.flux));
+            }
+            scene.set_places(places(&psf, noise.sigma));
+            residual = without_sky(&level);
+            scene.subtract_from(&mut residual, psf.alpha, |_| true);
+            if round < 2 {
+                let is_faint = |y: usize, x: usize| {
+                    let light = image.pixels[[y, x]] - level[[y, x]] - residual[[y, x]];
+                    f64::from(light) < 1.3 * noise.sigma
+                };
+                if let Some(sigma) = measure(&image.pixels, &residual, &bad, confidence, is_faint, noise) {
+                    noise.sigma = sigma;
+                }
+                weight = weights(&noise);
+            }
+        }
+        let priors = priors_of(&psf, round, &scene.states);
+        let options = StepOptions {
+            alpha: psf.alpha,
+            model_error: params.model_error,
+            level_sd: params.level_sigma * noise.sigma,
+        };
+        for _ in 0..if is_last { 4 } else { 2 } {
+            if !scene.sweep(&mut residual, &weight, &priors, &options, &mut quality, tick) {
+                return Err(JointError::Stopped);
+            }
+        }
+    }
+    let mut records: Vec<JointRecord> = stars
+        .iter()
+        .zip(&flags)
+        .map(|(s, &flags)| JointRecord {
+            x: s.x,
+            y: s.y,
+            flux: f64::NAN,
+            flux_error: f64::NAN,
+            fwhm: f64::NAN,
+            chi2: f64::NAN,
+            flags,
+        })
+        .collect();
+    for ((&row, state), found) in rows.iter().zip(&scene.states).zip(&quality) {
+        let record = &mut records[row];
+        (record.x, record.y, record.flux) = (state.x, state.y, state.flux);
+        record.fwhm = Kernel::new(&state.shape, psf.alpha).fwhm();
+        record.chi2 = found.chi2;
+        record.flux_error = found.flux_error;
+        if found.chi2.is_nan() {
+            record.flags |= JointFlags::NOT_FITTED;
+        }
+    }
+    let image_out = without_sky(&level);
+    let mut residual = image_out.clone();
+    scene.subtract_from(&mut residual, psf.alpha, |_| true);
+    let mut foreground = image_out.clone();
+    let is_foreground = |k: usize| flags[rows[k]] & JointFlags::FOREGROUND != 0;
+    scene.subtract_from(&mut foreground, psf.alpha, is_foreground);
+    for map in [&mut residual, &mut foreground] {
+        Zip::from(map).and(&bad).par_for_each(|v, &b| {
+            if b {
+                *v = 0.0;
+            }
+        });
+    }
+    let mut noise_map = Array2::<f32>::zeros(bad.dim());
+    Zip::indexed(&mut noise_map).and(&image.pixels).and(&level).par_for_each(|(y, x), n, &v, &l| {
+        let value = if v.is_finite() && v >= l { v } else { l };
+        *n = noise.at(f64::from(value), confidence.map_or(100.0, |c| f64::from(c[[y, x]]))) as f32;
+    });
+    Ok(JointSubtraction {
+        residual,
+        foreground,
+        image: image_out,
+        sky: level,
+        noise: noise_map,
+        records,
+        psf,
+        n_psf_stars,
+        n_levels: scene.n_levels(),
+        sky_noise: noise.sigma,
+    })
+}

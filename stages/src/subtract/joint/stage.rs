@@ -1,0 +1,185 @@
+//! `subtract.joint` as a stage.
+
+use skyloom_data::facets::{ColumnKind, ImageFacet, TableFacet};
+use skyloom_data::{Image, MaskBits, PsfField, Table, TableBuilder};
+use skyloom_engine::{Context, Demand, Facets, FacetsOut, In, Opt, Out, Problems, Signature, Stage, StageError};
+
+use super::algorithm::{JointError, JointSubtraction, magnitude_errors, subtract_joint};
+use super::params::SubtractJoint;
+use super::star::{JointFlags, JointRecord};
+use crate::measure::shape::{check_shape, require_shape};
+use crate::psf::require_columns;
+use crate::subtract::CatalogueStar;
+
+impl SubtractJoint {
+    /// The image with its sky.
+    pub const IMAGE: In<Image> = In::new("image", "image with its sky; saturated pixels must be masked");
+    /// Confidence.
+    pub const CONFIDENCE: Opt<Image> = Opt::new("confidence", "confidence map (100 = full exposure): scales the noise");
+    /// The catalogue.
+    pub const STARS: In<Table> = In::new(
+        "stars",
+        "star catalogue with x, y, mag and, where known, id, mag_err, prob, sharp, parallax, parallax_error",
+    );
+    /// What is left.
+    pub const RESIDUAL: Out<Image> = Out::new("image", "image without sky and stars; masked pixels are 0");
+    /// What is left without the foreground alone.
+    pub const FOREGROUND: Out<Image> = Out::new("foreground", "image without sky and foreground stars");
+    /// The image without its sky.
+    pub const WITH_STARS: Out<Image> = Out::new("with_stars", "image without sky, stars in it");
+    /// The sky.
+    pub const BACKGROUND: Out<Image> = Out::new("background", "the sky");
+    /// The noise.
+    pub const NOISE: Out<Image> = Out::new("noise", "standard deviation per pixel");
+    /// The PSF.
+    pub const PSF: Out<PsfField> = Out::new("psf", "the PSF of faint stars on a grid");
+    /// What happened to each star.
+    pub const RECORDS: Out<Table> = Out::new("stars", "one row per catalogue star: position, flux, flags");
+}
+
+const FLOATS: [(&str, &str, &str); 7] = [
+    ("x", "px", "fitted centre, column; the catalogue's where nothing was fitted"),
+    ("y", "px", "fitted centre, row"),
+    ("flux", "", "fitted flux; NaN where nothing was subtracted"),
+    ("flux_err", "", "its standard error with all other stars fixed"),
+    ("mag", "mag", "magnitude of the flux"),
+    ("fwhm", "px", "FWHM of the star's model"),
+    ("chi2", "", "mean squared residual in units of its expected scatter"),
+];
+
+const FLAGS: &str = "1 duplicate, 2 outside or unknown, 4 probability cut, 8 sharpness cut, 16 not fitted (catalogue values subtracted), \
+                     32 foreground, 64 PSF star";
+
+#[typetag::serde(name = "subtract.joint")]
+impl Stage for SubtractJoint {
+    fn signature(&self) -> Signature {
+        Signature::new()
+            .input(&Self::IMAGE)
+            .optional(&Self::CONFIDENCE)
+            .input(&Self::STARS)
+            .output(&Self::RESIDUAL)
+            .output(&Self::FOREGROUND)
+            .output(&Self::WITH_STARS)
+            .output(&Self::BACKGROUND)
+            .output(&Self::NOISE)
+            .output(&Self::PSF)
+            .output(&Self::RECORDS)
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn check(&self, problems: &mut Problems) {
+        self.check_params(problems);
+    }
+
+    fn infer(&self, inputs: &Facets, outputs: &mut FacetsOut, problems: &mut Problems) {
+        check_shape(inputs, "image", "confidence", problems);
+        require_columns(inputs, "stars", &["x", "y", "mag"], problems);
+        for port in ["image", "foreground", "with_stars", "background", "noise"] {
+            outputs.set(port, inputs.get("image"));
+        }
+        let mut columns = vec![("id".to_owned(), ColumnKind::Int)];
+        columns.extend(FLOATS.iter().map(|(n, ..)| ((*n).to_owned(), ColumnKind::Float)));
+        columns.push(("flags".to_owned(), ColumnKind::Int));
+        columns.extend(["catalogue_x", "catalogue_y", "catalogue_mag"].map(|n| (n.to_owned(), ColumnKind::Float)));
+        columns.push(("is_removed".to_owned(), ColumnKind::Bool));
+        outputs.set("stars", TableFacet { columns: Some(columns) }.to_facet());
+    }
+
+    fn estimate(&self, inputs: &Facets) -> Demand {
+        let image = ImageFacet::from_facet(&inputs.get("image"));
+        let n = image.n_pixels();
+        // Input 6, confidence 6, bad 1; sky, residual, weight, three results and one map on the way: 4 each.
+        let stars = n / 60 * 500;
+        Demand { peak_bytes: n * (13 + 7 * 4) + stars + (96 << 20).min(8 * image.bytes()) + (8 << 20), threads: 64 }
+    }
+
+    fn run(&self, cx: &mut Context<'_>) -> Result<(), StageError> {
+        let image = cx.input(&Self::IMAGE)?;
+        let confidence = cx.optional(&Self::CONFIDENCE)?;
+        let table = cx.input(&Self::STARS)?;
+        if let Some(map) = &confidence {
+            require_shape("confidence", map, (image.width(), image.height()))?;
+        }
+        if image.meta.zero_point.is_none() {
+            cx.warn("the image has no zero point: catalogue magnitudes are taken for -2.5 log10 of counts");
+        }
+        let stars = CatalogueStar::from_table(&table).map_err(StageError::data)?;
+        let errors = magnitude_errors(&table).map_err(StageError::data)?;
+        let progress = cx.progress("steps", 0);
+        let tick = || !progress.is_cancelled();
+        let map = confidence.as_ref().map(|c| &c.pixels);
+        let done = cx.pool().install(|| subtract_joint(&image, map, &stars, &errors, self, &tick)).map_err(explain)?;
+        report(cx, &done);
+        cx.set(&Self::RECORDS, record_table(&image, &stars, &done.records)?);
+        cx.set(&Self::PSF, done.psf.to_field(image.width(), image.height(), done.n_psf_stars));
+        let with = |pixels| {
+            let mut out = image.with_pixels(pixels);
+            if let Some(mask) = &mut out.mask {
+                // No star was zeroed here.
+                mask.mapv_inplace(|m| m & !MaskBits::CORE);
+            }
+            out
+        };
+        cx.set(&Self::RESIDUAL, with(done.residual));
+        cx.set(&Self::FOREGROUND, with(done.foreground));
+        cx.set(&Self::WITH_STARS, with(done.image));
+        cx.set(&Self::BACKGROUND, with(done.sky));
+        cx.set(&Self::NOISE, with(done.noise));
+        Ok(())
+    }
+}
+
+fn explain(error: JointError) -> StageError {
+    match error {
+        JointError::Stopped | JointError::Sky(crate::background::mesh::MeshError::Stopped) => StageError::cancelled(),
+        JointError::TooFewPsfStars { .. } => {
+            StageError::data(error).with_help("widen psf_mag, or raise psf_neighbour_share in a crowded field")
+        }
+        JointError::Sky(_) | JointError::NoNoise => StageError::data(error),
+    }
+}
+
+fn report(cx: &mut Context<'_>, done: &JointSubtraction) {
+    let count = |f: &dyn Fn(&JointRecord) -> bool| done.records.iter().filter(|r| f(r)).count() as f64;
+    cx.metric("n_stars", done.records.len() as f64);
+    cx.metric("n_removed", count(&|r| r.is_removed()));
+    cx.metric("n_cut", count(&|r| r.flags & (JointFlags::PROBABILITY | JointFlags::SHARPNESS) != 0));
+    cx.metric("n_duplicates", count(&|r| r.flags & JointFlags::DUPLICATE != 0));
+    cx.metric("n_not_fitted", count(&|r| r.flags & JointFlags::NOT_FITTED != 0));
+    cx.metric("n_psf_stars", done.n_psf_stars as f64);
+    cx.metric("n_levels", done.n_levels as f64);
+    cx.metric("sky_noise", done.sky_noise);
+    cx.metric("alpha", done.psf.alpha);
+}
+
+fn record_table(image: &Image, stars: &[CatalogueStar], records: &[JointRecord]) -> Result<Table, StageError> {
+    let float = |name: &str, r: &JointRecord| match name {
+        "x" => r.x,
+        "y" => r.y,
+        "flux" => r.flux,
+        "flux_err" => r.flux_error,
+        "mag" => image.magnitude(r.flux),
+        "fwhm" => r.fwhm,
+        _ => r.chi2,
+    };
+    let image_unit = image.meta.unit.clone().unwrap_or_default();
+    let mut builder =
+        TableBuilder::new().int("id", "", "number in the catalogue", stars.iter().map(|s| s.id).collect());
+    for (name, unit, description) in FLOATS {
+        let unit = if name.starts_with("flux") { image_unit.as_str() } else { unit };
+        builder = builder.float(name, unit, description, records.iter().map(|r| float(name, r)).collect());
+    }
+    builder
+        .int("flags", "", FLAGS, records.iter().map(|r| r.flags).collect())
+        .float("catalogue_x", "px", "position in the catalogue, column", stars.iter().map(|s| s.x).collect())
+        .float("catalogue_y", "px", "position in the catalogue, row", stars.iter().map(|s| s.y).collect())
+        .float("catalogue_mag", "mag", "magnitude in the catalogue", stars.iter().map(|s| s.mag).collect())
+        .bool("is_removed", "whether the star left the image", records.iter().map(JointRecord::is_removed).collect())
+        .build()
+        .map_err(StageError::data)
+}
+
+skyloom_engine::register_stage!(SubtractJoint, kind: "subtract.joint", example: "(flux_prior: 0.05)");
