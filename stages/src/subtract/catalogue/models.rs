@@ -20,6 +20,7 @@ pub(super) struct ModelFit<'a> {
     pub centre_px: f64,
     /// Absent: free shapes.
     pub bound_sd: Option<f64>,
+    pub min_alpha: f64,
     pub max_iterations: usize,
 }
 
@@ -91,6 +92,9 @@ impl ModelFit<'_> {
         if model == PsfModel::Compound {
             average.lower[7] = 0.0;
         }
+        if model != PsfModel::Gaussian {
+            average.lower[6] = average.lower[6].max(self.min_alpha);
+        }
         let mut tailored = average;
         for (k, name) in model.shape_names().iter().enumerate() {
             let i = k + 3;
@@ -104,7 +108,8 @@ impl ModelFit<'_> {
             let Some(sd) = self.bound_sd else { continue };
             let reach = sd * cell.scatter[k];
             if !name.starts_with("theta") {
-                tailored.limit(i, (median - reach).max(tailored.lower[i]), (median + reach).min(tailored.upper[i]));
+                let low = (median - reach).max(tailored.lower[i]);
+                tailored.limit(i, low, (median + reach).min(tailored.upper[i]).max(low));
             } else if reach < std::f64::consts::FRAC_PI_2 {
                 // A wider interval holds every direction.
                 tailored.limit(i, median - reach, median + reach);

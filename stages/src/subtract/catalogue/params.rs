@@ -82,6 +82,11 @@ pub struct SubtractCatalogue {
     #[serde(default = "default_deblend_levels")]
     #[schemars(range(min = 1, max = 10_000))]
     pub deblend_levels: usize,
+    /// Least slope of a Moffat wing. At 1 and below the flux of the model is infinite, and it takes a pedestal of nebulosity or cluster light
+    /// along; the paper sets no limit. Larger values spare extended light and leave more of it to be found.
+    #[serde(default = "default_min_alpha")]
+    #[schemars(range(min = 0.5, max = 10.0))]
+    pub min_alpha: f64,
     /// Whether the zeroed cores stay 0 when later stars are subtracted across them. The paper subtracts over the whole cut-out.
     #[serde(default)]
     pub keep_cores_zero: bool,
@@ -134,6 +139,9 @@ fn default_core_divisor_s() -> f64 {
 fn default_deblend_levels() -> usize {
     32
 }
+fn default_min_alpha() -> f64 {
+    0.5
+}
 fn default_max_iterations() -> usize {
     60
 }
@@ -159,6 +167,7 @@ impl Default for SubtractCatalogue {
             saturated: published_saturated(),
             classes: published_rows(),
             deblend_levels: default_deblend_levels(),
+            min_alpha: default_min_alpha(),
             keep_cores_zero: false,
             is_weighted: false,
             max_iterations: default_max_iterations(),
@@ -189,6 +198,7 @@ impl SubtractCatalogue {
             problems.require_positive("core_counts", counts);
         }
         problems.require_positive("core_divisor_s", self.core_divisor_s);
+        problems.require_range("min_alpha", self.min_alpha, 0.5, 10.0);
         problems.require_range("deblend_levels", self.deblend_levels as f64, 1.0, 1e4);
         problems.require_range("max_iterations", self.max_iterations as f64, 1.0, 1e4);
         problems.require_range("max_failed_fraction", self.max_failed_fraction, 0.0, 1.0);

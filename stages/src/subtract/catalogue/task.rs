@@ -294,6 +294,7 @@ impl Scene<'_> {
             y: task.star.y,
             centre_px,
             bound_sd,
+            min_alpha: self.params.min_alpha,
             max_iterations: self.params.max_iterations,
         }
         .run(&pixels);

@@ -1,5 +1,7 @@
 //! The stars that the PSF is measured on, each alone on what all other stars left.
 
+use std::collections::BTreeMap;
+
 use ndarray::{Array2, s};
 use rayon::prelude::*;
 
@@ -107,15 +109,28 @@ impl PsfStars {
 
     /// Samples for the map from the fits that went well, with the patch each comes from.
     pub fn samples(&self, measured: &[Option<Measured>]) -> (Vec<usize>, Vec<ShapeSample>) {
-        let mut chi2: Vec<f64> = measured.iter().flatten().map(|m| m.quality.chi2).collect();
-        chi2.sort_unstable_by(f64::total_cmp);
-        // Bad ones are blends and stars on clusters; the better half is never in doubt.
-        let limit = chi2.get(chi2.len() * 3 / 5).copied().unwrap_or(0.0).max(1.6);
+        // Bright stars show every fault of the model: each half magnitude has a limit of its own.
+        let bin_of = |mag: f64| (mag / 0.5).floor() as i64;
+        let mut by_bin: BTreeMap<i64, Vec<f64>> = BTreeMap::new();
+        for (patch, m) in self.patches.iter().zip(measured) {
+            if let Some(m) = m {
+                by_bin.entry(bin_of(patch.mag)).or_default().push(m.quality.chi2);
+            }
+        }
+        // Bad ones are blends and stars on clusters; the better quarter is never in doubt.
+        let limits: BTreeMap<i64, f64> = by_bin
+            .into_iter()
+            .map(|(bin, mut chi2)| {
+                chi2.sort_unstable_by(f64::total_cmp);
+                (bin, (1.7 * chi2[chi2.len() / 4]).max(1.6))
+            })
+            .collect();
         self.patches
             .iter()
             .zip(measured)
             .enumerate()
             .filter_map(|(i, (patch, m))| {
+                let limit = limits.get(&bin_of(patch.mag)).copied().unwrap_or(1.6);
                 let m = m.filter(|m| m.quality.chi2 < limit && m.state.flux > 0.0)?;
                 let State { x, y, shape, .. } = m.state;
                 Some((i, ShapeSample { x, y, mag: patch.mag, shape, error: m.quality.width_error }))
