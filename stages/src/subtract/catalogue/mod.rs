@@ -11,6 +11,8 @@ mod star;
 mod task;
 
 #[cfg(test)]
+mod scene_vector_tests;
+#[cfg(test)]
 mod tests;
 
 pub use algorithm::{CatalogueSubtraction, SubtractCatalogueError, subtract_catalogue};

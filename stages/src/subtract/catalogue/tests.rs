@@ -107,7 +107,7 @@ fn rms_near(image: &Array2<f32>, x: f64, y: f64, radius: f64) -> f64 {
     (sum / n).sqrt()
 }
 
-fn table_of(stars: &[CatalogueStar]) -> Table {
+pub(super) fn table_of(stars: &[CatalogueStar]) -> Table {
     let column = |f: fn(&CatalogueStar) -> f64| stars.iter().map(f).collect();
     TableBuilder::new()
         .int("id", "", "", stars.iter().map(|s| s.id).collect())
