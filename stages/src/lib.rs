@@ -18,3 +18,4 @@ pub mod segment;
 pub mod simulate;
 pub mod stats;
 pub mod subtract;
+pub mod tables;

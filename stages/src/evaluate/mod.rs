@@ -3,3 +3,4 @@
 pub mod contamination;
 pub mod match_reference;
 pub mod meets;
+pub mod recovery;

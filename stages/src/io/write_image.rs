@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use skyloom_data::facets::ImageFacet;
 use skyloom_data::{Image, fits};
-use skyloom_engine::{Context, Deliverable, Demand, Facets, In, Out, Signature, Stage, StageError};
+use skyloom_engine::{Context, Deliverable, Demand, Facets, In, Out, Problems, Signature, Stage, StageError};
 
 /// Writes an image as a FITS file of 32-bit floats, with its world coordinates, facts and mask plane.
 ///
-/// The pixels are the primary array; the mask plane is the extension `MASK`, whose `MP_` cards give the bit number of
+/// The pixels are the primary array, or an extension of a chosen name; the mask plane is the extension `MASK`, whose `MP_` cards give the bit number of
 /// each kind of masked pixel. The same image always gives the same bytes: there is no DATE and no CHECKSUM.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -15,6 +15,12 @@ pub struct WriteImage {
     /// Whether the mask plane is written as the extension `MASK`; an image without masked pixels has none anyway.
     #[serde(default = "default_include_mask")]
     pub include_mask: bool,
+    /// Name of an image extension for the pixels, after an empty primary HDU; by default they are the primary array.
+    ///
+    /// Programs that read tile-compressed files (`.fits.fz`) look for the image in the first extension; so does
+    /// `astropy.io.fits.getdata(name, 1)`.
+    #[serde(default)]
+    pub extension: Option<String>,
 }
 
 fn default_include_mask() -> bool {
@@ -30,7 +36,7 @@ impl WriteImage {
 
 impl Default for WriteImage {
     fn default() -> Self {
-        Self { include_mask: default_include_mask() }
+        Self { include_mask: default_include_mask(), extension: None }
     }
 }
 
@@ -44,6 +50,16 @@ impl Stage for WriteImage {
         1
     }
 
+    fn check(&self, problems: &mut Problems) {
+        if let Some(name) = &self.extension {
+            // MASK is the mask plane's; a name must fit on one card.
+            let is_plain = !name.is_empty() && name.len() <= 60 && name.bytes().all(|b| (b' '..=b'~').contains(&b));
+            if !is_plain || name == "MASK" {
+                problems.param("extension", format!("{name:?}"), "a name of at most 60 ASCII letters other than MASK");
+            }
+        }
+    }
+
     fn estimate(&self, inputs: &Facets) -> Demand {
         // The image and the file, both with a mask plane.
         let image = ImageFacet::from_facet(&inputs.get(Self::IMAGE.name)).bytes();
@@ -52,7 +68,10 @@ impl Stage for WriteImage {
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), StageError> {
         let image = cx.input(&Self::IMAGE)?;
-        let bytes = fits::image_to_fits_bytes(&image, self.include_mask)?;
+        let bytes = match &self.extension {
+            None => fits::image_to_fits_bytes(&image, self.include_mask)?,
+            Some(name) => fits::image_extension_to_fits_bytes(&image, name, self.include_mask)?,
+        };
         cx.set(&Self::FILE, Deliverable::new("fits", bytes));
         Ok(())
     }

@@ -36,9 +36,30 @@ fn the_file_reads_back_as_the_image() {
 
 #[test]
 fn the_mask_is_left_out_when_asked() {
-    let outcome = Harness::new(WriteImage { include_mask: false }).input("image", image()).run().expect("it runs");
+    let outcome = Harness::new(WriteImage { include_mask: false, ..WriteImage::default() })
+        .input("image", image())
+        .run()
+        .expect("it runs");
     let bytes = outcome.get::<Deliverable>("file");
     assert_eq!(bytes.bytes().len(), 2 * 2880);
+}
+
+#[test]
+fn the_pixels_go_into_an_extension_when_it_has_a_name() {
+    let stage = WriteImage { extension: Some("IMAGE".into()), ..WriteImage::default() };
+    let outcome = Harness::new(stage).input("image", image()).run().expect("it runs");
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("image.fits.fz");
+    outcome.get::<Deliverable>("file").encode(&path).expect("it can be written");
+    let reader = crate::io::read_image::ReadImage::new(path.display().to_string().as_str());
+    let back = Harness::new(reader).run().expect("it reads").get::<Image>("image");
+    assert_eq!(back.pixels[[4, 6]], image().pixels[[4, 6]]);
+    assert_eq!((&back.meta.band, back.meta.zero_point), (&image().meta.band, Some(22.5)));
+    let mut problems = Problems::new();
+    for name in ["", "MASK", "\u{e4}"] {
+        WriteImage { extension: Some(name.into()), ..WriteImage::default() }.check(&mut problems);
+    }
+    assert_eq!(problems.list().len(), 3);
 }
 
 #[test]

@@ -33,7 +33,7 @@ const MASK_NAME: &str = "MASK";
 /// When the file cannot be written, or the image holds what FITS cannot express (a fact that is not finite, text that
 /// is not ASCII, a kept card whose keyword the file uses itself).
 pub fn write_product(image: &Image, path: &Path) -> Result<(), CodecError> {
-    let headers = Headers::of(image, true)?;
+    let headers = Headers::of(image, true, None)?;
     // No fsync: the store checks artefacts by digest when it reads them.
     let mut out = BufWriter::new(File::create(path)?);
     headers.write(image, &mut out)?;
@@ -46,7 +46,20 @@ pub fn write_product(image: &Image, path: &Path) -> Result<(), CodecError> {
 /// # Errors
 /// When the image holds what FITS cannot express; see [`write_product`].
 pub fn image_to_fits_bytes(image: &Image, include_mask: bool) -> Result<Vec<u8>, FitsError> {
-    let headers = Headers::of(image, include_mask)?;
+    fits_bytes(image, include_mask, None)
+}
+
+/// The same with the pixels in an image extension of this name, after an empty primary HDU: programs that expect
+/// tile-compressed files look there.
+///
+/// # Errors
+/// When the image holds what FITS cannot express; see [`write_product`].
+pub fn image_extension_to_fits_bytes(image: &Image, name: &str, include_mask: bool) -> Result<Vec<u8>, FitsError> {
+    fits_bytes(image, include_mask, Some(name))
+}
+
+fn fits_bytes(image: &Image, include_mask: bool, extension: Option<&str>) -> Result<Vec<u8>, FitsError> {
+    let headers = Headers::of(image, include_mask, extension)?;
     let pixel_bytes = if include_mask && image.mask.is_some() { 6 } else { 4 };
     let mut out = Vec::with_capacity(image.pixels.len() * pixel_bytes + 8 * 2880);
     headers.write(image, &mut out).map_err(|e| FitsError::unwritable(e, "room in memory"))?;
@@ -55,12 +68,13 @@ pub fn image_to_fits_bytes(image: &Image, include_mask: bool) -> Result<Vec<u8>,
 
 /// The headers, made before anything is written.
 struct Headers {
+    /// The header of the pixels, after that of an empty primary HDU where they are in an extension.
     primary: Vec<u8>,
     mask: Option<Vec<u8>>,
 }
 
 impl Headers {
-    fn of(image: &Image, include_mask: bool) -> Result<Self, FitsError> {
+    fn of(image: &Image, include_mask: bool, extension: Option<&str>) -> Result<Self, FitsError> {
         let mask = image.mask.as_ref().filter(|_| include_mask);
         if let Some(mask) = mask
             && mask.dim() != image.pixels.dim()
@@ -71,7 +85,10 @@ impl Headers {
             ));
         }
         Ok(Self {
-            primary: primary_header(image, mask.is_some())?,
+            primary: match extension {
+                None => primary_header(image, mask.is_some())?,
+                Some(name) => [empty_primary_header()?, extension_header(image, name)?].concat(),
+            },
             mask: mask.map(|_| mask_header(image)).transpose()?,
         })
     }
@@ -100,6 +117,33 @@ fn primary_header(image: &Image, has_mask: bool) -> Result<Vec<u8>, FitsError> {
     if has_mask {
         header.bool("EXTEND", true, "the mask plane follows")?;
     }
+    facts(header, image)
+}
+
+fn empty_primary_header() -> Result<Vec<u8>, FitsError> {
+    let mut header = HeaderRecords::new();
+    header.bool("SIMPLE", true, "FITS standard 4.0")?;
+    header.int("BITPIX", 8, "")?;
+    header.int("NAXIS", 0, "no pixels here")?;
+    header.bool("EXTEND", true, "the image follows")?;
+    Ok(header.finish())
+}
+
+fn extension_header(image: &Image, name: &str) -> Result<Vec<u8>, FitsError> {
+    let mut header = HeaderRecords::new();
+    header.text("XTENSION", "IMAGE", "")?;
+    header.int("BITPIX", -32, "32-bit floats")?;
+    header.int("NAXIS", 2, "")?;
+    header.length("NAXIS1", image.width(), "columns")?;
+    header.length("NAXIS2", image.height(), "rows")?;
+    header.int("PCOUNT", 0, "")?;
+    header.int("GCOUNT", 1, "")?;
+    header.text("EXTNAME", name, "")?;
+    facts(header, image)
+}
+
+/// What is known of the image, after the cards that describe the array.
+fn facts(mut header: HeaderRecords, image: &Image) -> Result<Vec<u8>, FitsError> {
     let meta = &image.meta;
     if let Some(unit) = &meta.unit {
         header.text("BUNIT", unit, "unit of the pixels")?;

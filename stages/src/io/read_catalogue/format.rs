@@ -81,6 +81,14 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>, CatalogueError> {
     Ok(if is_packed { Box::new(BufReader::with_capacity(1 << 18, MultiGzDecoder::new(file))) } else { Box::new(file) })
 }
 
+/// Length of the file when it is unpacked: exact for plain files, for gzipped ones about four times as long as packed.
+pub(super) fn unpacked_bytes(path: &Path) -> u64 {
+    let len = std::fs::metadata(path).map_or(0, |m| m.len());
+    let mut start = [0; 2];
+    let is_packed = File::open(path).and_then(|mut f| f.read_exact(&mut start)).is_ok() && start == [0x1f, 0x8b];
+    if is_packed { len.saturating_mul(4) } else { len }
+}
+
 /// The whole file, unpacked.
 pub(super) fn read_all(path: &Path) -> Result<Vec<u8>, CatalogueError> {
     let mut bytes = Vec::new();

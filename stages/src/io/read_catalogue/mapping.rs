@@ -72,7 +72,7 @@ pub(super) struct Finding {
 pub(super) struct Wishes<'a> {
     pub(super) columns: &'a BTreeMap<String, Option<ColumnChoice>>,
     pub(super) band: Option<&'a str>,
-    pub(super) needs_mag: bool,
+    pub(super) is_mag_required: bool,
     pub(super) flux_zero_point: Option<f64>,
 }
 
@@ -265,7 +265,10 @@ fn require(wishes: Wishes<'_>, header: &FileHeader, sources: &[Source], findings
             help: format!("columns: {{\"ra\": \"..\", \"dec\": \"..\"}}; {}", list(header)),
         });
     }
-    if wishes.needs_mag && !has("mag") && findings.iter().all(|f| f.param != "columns.mag" && f.code != "bad-unit") {
+    if wishes.is_mag_required
+        && !has("mag")
+        && findings.iter().all(|f| f.param != "columns.mag" && f.code != "bad-unit")
+    {
         let (param, found) = match wishes.band {
             Some(band) if !wishes.columns.contains_key("mag") => {
                 ("band", format!("no column {band:?} with the magnitudes"))

@@ -55,7 +55,7 @@ pub struct ReadCatalogue {
     pub columns: BTreeMap<String, Option<ColumnChoice>>,
     /// Whether there must be a `mag`. Switch it off for lists of clusters or galaxies that have none.
     #[serde(default = "yes")]
-    pub needs_mag: bool,
+    pub is_mag_required: bool,
     /// Coordinate of the centre of the first pixel in the file's `x`, `y`: 0, or 1 as in FITS and SExtractor.
     ///
     /// Wrong by one, every star is a pixel off: subtraction leaves pairs of holes and bumps.
@@ -98,7 +98,7 @@ impl ReadCatalogue {
             hdu: None,
             band: None,
             columns: BTreeMap::new(),
-            needs_mag: true,
+            is_mag_required: true,
             pixel_origin: 0,
             flux_zero_point: None,
             margin_px: None,
@@ -118,8 +118,12 @@ impl ReadCatalogue {
 
     fn resolve(&self, band: Option<&str>, header: &FileHeader) -> (Vec<Source>, Vec<Finding>) {
         let band = self.band.as_deref().or(band);
-        let wishes =
-            Wishes { columns: &self.columns, band, needs_mag: self.needs_mag, flux_zero_point: self.flux_zero_point };
+        let wishes = Wishes {
+            columns: &self.columns,
+            band,
+            is_mag_required: self.is_mag_required,
+            flux_zero_point: self.flux_zero_point,
+        };
         resolve(wishes, header)
     }
 }
@@ -212,7 +216,8 @@ impl Stage for ReadCatalogue {
         let image = ImageFacet::from_facet(&inputs.get("image")).bytes();
         // Columns of the file, ours, and a filtered copy; about 16 of them are wanted.
         let columns = header.columns.len().min(16) as u64 * 8;
-        let rows = header.n_rows.map_or(header.memory_bytes, |n| n.saturating_mul(columns));
+        // A number takes about twice as many bytes in text as in a column.
+        let rows = header.n_rows.map_or(header.memory_bytes / 4, |n| n.saturating_mul(columns));
         let peak_bytes = header.memory_bytes.saturating_add(rows.saturating_mul(3)).saturating_add(image + (8 << 20));
         Demand { peak_bytes, threads: 4 }
     }

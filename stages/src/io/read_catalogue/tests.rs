@@ -67,7 +67,7 @@ impl File {
 
 fn fixed(name: &str) -> ReadCatalogue {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/fits").join(name);
-    ReadCatalogue { needs_mag: false, ..ReadCatalogue::new(InputPath(path)) }
+    ReadCatalogue { is_mag_required: false, ..ReadCatalogue::new(InputPath(path)) }
 }
 
 fn run(stage: &ReadCatalogue) -> Outcome {
@@ -383,7 +383,7 @@ fn separators_comments_missing_values_and_empty_tables_are_understood() {
 fn a_table_with_other_columns_is_read_where_only_positions_matter() {
     let file = File::csv("name,ra,dec,x,y,r\nNGC 1,84.0,-69.0,1,2,5\n");
     let stage = ReadCatalogue {
-        needs_mag: false,
+        is_mag_required: false,
         band: None,
         ..mapped(file.stage(), &[("radius_px", choice("r")), ("name", choice("name"))])
     };

@@ -136,9 +136,8 @@ pub(super) fn header(path: &Path, is_ecsv: bool) -> Result<FileHeader, Catalogue
             FileColumn { unit: unit(&layout, &name), kind: Some(kind), name }
         })
         .collect();
-    // The file itself, and the wanted cells as text; a gzipped catalogue is about a third of its text.
-    let file = std::fs::metadata(path).map_or(0, |m| m.len());
-    Ok(FileHeader { columns, n_rows: None, memory_bytes: file.saturating_mul(8) })
+    // The file, and the wanted cells as text or bytes.
+    Ok(FileHeader { columns, n_rows: None, memory_bytes: format::unpacked_bytes(path).saturating_mul(2) })
 }
 
 pub(super) fn columns(path: &Path, is_ecsv: bool, wanted: &[&str]) -> Result<Table, CatalogueError> {

@@ -245,9 +245,8 @@ fn field(start: &BytesStart<'_>) -> Result<VoField, CatalogueError> {
 pub(super) fn header(path: &Path) -> Result<FileHeader, CatalogueError> {
     let (fields, _) = Document::open(path)?.head()?;
     let columns = fields.into_iter().map(|f| FileColumn { kind: f.kind(), name: f.name, unit: f.unit }).collect();
-    // Text or base64 and the rows that come out of it; a gzipped one is about a third of its text.
-    let file = std::fs::metadata(path).map_or(0, |m| m.len());
-    Ok(FileHeader { columns, n_rows: None, memory_bytes: file.saturating_mul(8) })
+    // The file, and the wanted cells as text or bytes.
+    Ok(FileHeader { columns, n_rows: None, memory_bytes: format::unpacked_bytes(path).saturating_mul(2) })
 }
 
 pub(super) fn columns(path: &Path, names: &[&str]) -> Result<Table, CatalogueError> {

@@ -1,9 +1,12 @@
 //! `io.write_table`: the adapter.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Metadata, Schema};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use skyloom_data::{Table, fits, parquet_io};
 use skyloom_engine::{
     CodecError, Context, Deliverable, Demand, Facets, In, Out, Signature, Stage, StageError, register_stage,
@@ -94,6 +97,10 @@ fn parquet_bytes(table: &Table) -> Result<Vec<u8>, CodecError> {
 pub struct WriteTable {
     /// Format of the file.
     pub format: TableFormat,
+    /// Whether the file is packed with gzip, as `.fits.gz` is; the name of the output is up to the graph. Parquet has its own
+    /// compression.
+    #[serde(default)]
+    pub gzip: bool,
 }
 
 impl WriteTable {
@@ -120,9 +127,16 @@ impl Stage for WriteTable {
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), StageError> {
         let table = cx.input(&Self::TABLE)?;
-        let bytes = table_bytes(&table, self.format)?;
+        let mut bytes = table_bytes(&table, self.format)?;
+        if self.gzip {
+            // Without name and time in its header, equal tables are equal files.
+            let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+            packer.write_all(&bytes).map_err(StageError::io)?;
+            bytes = packer.finish().map_err(StageError::io)?;
+        }
+        let extension = if self.gzip { "gz" } else { self.format.extension() };
         cx.metric("n_rows", table.n_rows() as f64);
-        cx.set(&Self::FILE, Deliverable::new(self.format.extension(), bytes));
+        cx.set(&Self::FILE, Deliverable::new(extension, bytes));
         Ok(())
     }
 }

@@ -29,7 +29,7 @@ fn table(with_unicode: bool) -> Table {
 }
 
 fn harness(format: TableFormat, table: Table) -> Harness {
-    Harness::new(WriteTable { format }).input("table", table)
+    Harness::new(WriteTable { format, gzip: false }).input("table", table)
 }
 
 fn text(bytes: Vec<u8>) -> String {
@@ -43,6 +43,19 @@ fn the_file_has_the_extension_of_its_format() {
         assert_eq!(skyloom_engine::Product::extension(&*file), extension);
         assert!(!file.bytes().is_empty());
     }
+}
+
+#[test]
+fn a_packed_file_unpacks_to_the_plain_one() {
+    use std::io::Read as _;
+    let stage = WriteTable { format: TableFormat::Csv, gzip: true };
+    let file = Harness::new(stage).input("table", table(true)).run().unwrap().get::<Deliverable>("file");
+    assert_eq!(skyloom_engine::Product::extension(&*file), "gz");
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(file.bytes()).read_to_end(&mut plain).unwrap();
+    assert_eq!(plain, table_bytes(&table(true), TableFormat::Csv).unwrap());
+    // Bytes 4 to 7 are the time of packing: none.
+    assert_eq!(file.bytes()[4..8], [0; 4]);
 }
 
 #[test]

@@ -16,19 +16,19 @@ static FONT: &[u8] = include_bytes!("../../../assets/DejaVuSans.ttf");
 const FONT_NAME: &str = "skyloom-sans";
 
 /// Pixels of a picture, row by row from the top.
-pub(super) struct Canvas {
+pub(crate) struct Canvas {
     pub size: (usize, usize),
     rgb: Vec<u8>,
 }
 
 /// Drawing on a canvas with plotters.
-pub(super) struct Pen<'a> {
+pub(crate) struct Pen<'a> {
     area: DrawingArea<BitMapBackend<'a>, Shift>,
 }
 
 /// How a text is anchored at its place.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Anchor {
+pub(crate) enum Anchor {
     /// Upper left corner.
     Left,
     /// Middle of the upper edge.
@@ -38,12 +38,12 @@ pub(super) enum Anchor {
 }
 
 impl Canvas {
-    pub(super) fn new(size: (usize, usize), paper: Rgb) -> Self {
+    pub(crate) fn new(size: (usize, usize), paper: Rgb) -> Self {
         Self { size, rgb: paper.repeat(size.0 * size.1) }
     }
 
     /// Sets one pixel; places outside are ignored.
-    pub(super) fn set(&mut self, x: usize, y: usize, colour: Rgb) {
+    pub(crate) fn set(&mut self, x: usize, y: usize, colour: Rgb) {
         if x < self.size.0 && y < self.size.1 {
             let at = (y * self.size.0 + x) * 3;
             self.rgb[at..at + 3].copy_from_slice(&colour);
@@ -51,7 +51,7 @@ impl Canvas {
     }
 
     /// Draws with plotters.
-    pub(super) fn draw(&mut self, work: impl FnOnce(&Pen<'_>) -> Result<(), String>) -> Result<(), String> {
+    pub(crate) fn draw(&mut self, work: impl FnOnce(&Pen<'_>) -> Result<(), String>) -> Result<(), String> {
         static REGISTERED: OnceLock<bool> = OnceLock::new();
         if !REGISTERED.get_or_init(|| register_font(FONT_NAME, FontStyle::Normal, FONT).is_ok()) {
             return Err("the embedded font cannot be read".to_owned());
@@ -63,7 +63,7 @@ impl Canvas {
     }
 
     /// The picture as PNG; equal pictures are equal bytes, because nothing but pixels is written.
-    pub(super) fn png(&self) -> Result<Vec<u8>, String> {
+    pub(crate) fn png(&self) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
         let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive);
         let (width, height) = (self.size.0 as u32, self.size.1 as u32);
@@ -86,7 +86,7 @@ fn style(size: usize, ink: Rgb, anchor: Anchor) -> TextStyle<'static> {
 }
 
 impl Pen<'_> {
-    pub(super) fn text(
+    pub(crate) fn text(
         &self,
         text: &str,
         (x, y): (usize, usize),
@@ -98,19 +98,19 @@ impl Pen<'_> {
     }
 
     /// Width and height of a text.
-    pub(super) fn text_size(&self, text: &str, size: usize) -> Result<(usize, usize), String> {
+    pub(crate) fn text_size(&self, text: &str, size: usize) -> Result<(usize, usize), String> {
         let style = style(size, [0; 3], Anchor::Left);
         let (w, h) = self.area.estimate_text_size(text, &style).map_err(|e| e.to_string())?;
         Ok((w as usize, h as usize))
     }
 
     /// A line through points.
-    pub(super) fn line(&self, points: Vec<(i32, i32)>, ink: Rgb, width: u32) -> Result<(), String> {
+    pub(crate) fn line(&self, points: Vec<(i32, i32)>, ink: Rgb, width: u32) -> Result<(), String> {
         self.area.draw(&PathElement::new(points, colour(ink).stroke_width(width))).map_err(|e| e.to_string())
     }
 
     /// An open circle.
-    pub(super) fn ring(&self, centre: (i32, i32), radius: i32, ink: Rgb, width: u32) -> Result<(), String> {
+    pub(crate) fn ring(&self, centre: (i32, i32), radius: i32, ink: Rgb, width: u32) -> Result<(), String> {
         self.area.draw(&Circle::new(centre, radius, colour(ink).stroke_width(width))).map_err(|e| e.to_string())
     }
 }

@@ -1,14 +1,14 @@
 //! Colours that stay apart for every kind of colour vision.
 
 /// Red, green, blue.
-pub(super) type Rgb = [u8; 3];
+pub(crate) type Rgb = [u8; 3];
 
 /// Pixels without a value.
-pub(super) const NO_VALUE: Rgb = [150, 150, 150];
+pub(crate) const NO_VALUE: Rgb = [150, 150, 150];
 /// Outlines and labels: the orange of Okabe and Ito's palette, light against the dark half of the map.
-pub(super) const OUTLINE: Rgb = [255, 178, 44];
-pub(super) const INK: Rgb = [25, 25, 25];
-pub(super) const PAPER: Rgb = [255, 255, 255];
+pub(crate) const OUTLINE: Rgb = [255, 178, 44];
+pub(crate) const INK: Rgb = [25, 25, 25];
+pub(crate) const PAPER: Rgb = [255, 255, 255];
 
 /// Cividis (Nunez, Anderton and Renslow 2018, PLoS ONE 13, e0199239) at 17 equal steps: its lightness rises evenly, and it
 /// looks nearly the same with and without red-green deficiency.
@@ -33,7 +33,7 @@ const CIVIDIS: [Rgb; 17] = [
 ];
 
 /// The colour of a brightness from 0 to 1; NaN is [`NO_VALUE`].
-pub(super) fn cividis(brightness: f64) -> Rgb {
+pub(crate) fn cividis(brightness: f64) -> Rgb {
     if brightness.is_nan() {
         return NO_VALUE;
     }

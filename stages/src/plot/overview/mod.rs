@@ -1,8 +1,8 @@
 //! The three-panel picture of a run: image, residual, residual with isophotes.
 
 mod blocks;
-mod canvas;
-mod colours;
+pub(crate) mod canvas;
+pub(crate) mod colours;
 mod drawing;
 mod layout;
 mod stage;

@@ -32,8 +32,8 @@ pub struct BrightFitOptions {
     pub min_pixels: usize,
     /// Weights.
     pub weighting: Weighting,
-    /// Steps at most.
-    pub max_iterations: usize,
+    /// When a fit stops.
+    pub fit: FitOptions,
 }
 
 /// Fits both models to the outer pixels of the star's segment, started from the faint PSF at its place (section 5.5 of Miller et al. 2024).
@@ -59,7 +59,6 @@ pub fn fit_bright_star(
     }
     let (x, y) = (star.x - stamp.x0 as f64, star.y - stamp.y0 as f64);
     let mut fitted = FittedStar::unfitted(star, pixels.len(), 0);
-    let fit_options = FitOptions { max_iterations: options.max_iterations, ..FitOptions::default() };
     for (model, field) in [(PsfModel::Moffat, &cells.faint_moffat), (PsfModel::Compound, &cells.faint_compound)] {
         let shape = &field.cell_at(star.x, star.y).median;
         let Some(amplitude) = amplitude_of(model, shape, &pixels, x, y) else { continue };
@@ -67,7 +66,7 @@ pub fn fit_bright_star(
         let mut bounds = star_bounds(model, x, y, options.radius_px as f64);
         bounds.limit(1, x - options.centre_px, x + options.centre_px);
         bounds.limit(2, y - options.centre_px, y + options.centre_px);
-        let found = fit(model, &pixels, &start, &bounds, &fit_options);
+        let found = fit(model, &pixels, &start, &bounds, &options.fit);
         fitted.push(&found, &bounds);
     }
     fitted.close(&MODELS);

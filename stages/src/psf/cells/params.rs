@@ -13,13 +13,14 @@ pub enum Scatter {
     Std,
 }
 
-/// Maps the PSF over the image: median and scatter of every fitted parameter per cell, for faint and bright stars apart.
+/// Maps the PSF over the image: median and scatter of every fitted parameter per cell.
 ///
-/// Each axis is divided into `ceil(size / cell_px)` equal cells (Miller et al. 2024, section 5.4: 7 x 8 cells just under 2000 px).
-/// A cell with few stars takes the values of the whole image; a bright group without enough stars takes those of the faint
-/// one; both are marked as borrowed. The local FWHM is the median of sqrt(FWHM_x FWHM_y) of the faint Moffat fits. Angles are
-/// axis directions of the major axis, and are averaged as such. Used twice where bright stars are fitted: once with the faint fits
-/// alone, to start the bright ones, and once with both.
+/// Faint and bright stars are kept apart; fits that did not converge or ended on a bound are left out. Each axis is divided into
+/// `ceil(size / cell_px)` equal cells (Miller et al. 2024, section 5.4: 7 x 8 cells just under 2000 px). A cell with few stars
+/// takes the values of the whole image; a bright group without enough stars takes those of the faint one; both are marked as
+/// borrowed. The local FWHM is the median of sqrt(FWHM_x FWHM_y) of the faint Moffat fits. Angles are axis directions of the
+/// major axis, and are averaged as such. Used twice where bright stars are fitted: once with the faint fits alone, to start the
+/// bright ones, and once with both.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BuildField {

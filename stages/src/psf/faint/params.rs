@@ -32,6 +32,13 @@ pub struct FitFaint {
     #[serde(default = "default_min_pixels")]
     #[schemars(range(min = 12))]
     pub min_pixels: usize,
+    /// A fit has converged when a step lowers chi2 by less than this fraction.
+    ///
+    /// Large values stop compound fits of faint stars on their way to a bound, where they would be left out, and the medians
+    /// of the PSF follow them: 1e-4 raised alpha by a fifth on a simulated field.
+    #[serde(default = "default_tolerance")]
+    #[schemars(range(min = 0.0, max = 0.1))]
+    pub tolerance: f64,
     /// Steps of one fit at most.
     #[serde(default = "default_max_iterations")]
     #[schemars(range(min = 1))]
@@ -51,8 +58,11 @@ fn default_contour_sigma() -> f64 {
 fn default_min_pixels() -> usize {
     20
 }
+fn default_tolerance() -> f64 {
+    1e-9
+}
 fn default_max_iterations() -> usize {
-    100
+    300
 }
 fn default_max_failed_fraction() -> f64 {
     0.9
@@ -65,6 +75,7 @@ impl Default for FitFaint {
             contour_sigma: default_contour_sigma(),
             weighting: Weighting::Uniform,
             min_pixels: default_min_pixels(),
+            tolerance: default_tolerance(),
             max_iterations: default_max_iterations(),
             max_failed_fraction: default_max_failed_fraction(),
         }
@@ -74,7 +85,7 @@ impl Default for FitFaint {
 impl FitFaint {
     /// Checks the parameters alone.
     pub(super) fn check_params(&self, problems: &mut Problems) {
-        if self.stamp_px % 2 == 0 || !(5..=501).contains(&self.stamp_px) {
+        if self.stamp_px.is_multiple_of(2) || !(5..=501).contains(&self.stamp_px) {
             problems.param(
                 "stamp_px",
                 self.stamp_px,
@@ -88,6 +99,7 @@ impl FitFaint {
         if self.max_iterations == 0 {
             problems.param("max_iterations", 0, "at least 1");
         }
+        problems.require_range("tolerance", self.tolerance, 0.0, 0.1);
         problems.require_range("max_failed_fraction", self.max_failed_fraction, 0.0, 1.0);
     }
 }

@@ -152,13 +152,14 @@ fn bad_parameters_are_all_reported() {
         stamp_px: 20,
         contour_sigma: f64::INFINITY,
         min_pixels: 5,
+        tolerance: f64::NAN,
         max_iterations: 0,
         max_failed_fraction: -1.0,
         ..FitFaint::default()
     };
     let mut problems = Problems::new();
     stage.check(&mut problems);
-    assert_eq!(problems.list().len(), 5);
+    assert_eq!(problems.list().len(), 6);
     let mut none = Problems::new();
     FitFaint::default().check(&mut none);
     assert!(none.is_empty());

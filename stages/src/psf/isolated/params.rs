@@ -214,7 +214,7 @@ impl SelectIsolated {
             }
         }
         for (name, side) in [("faint_stamp_px", self.faint_stamp_px), ("bright_stamp_px", self.bright_stamp_px)] {
-            if side % 2 == 0 || !(5..=501).contains(&side) {
+            if side.is_multiple_of(2) || !(5..=501).contains(&side) {
                 problems.param(name, side, "an odd number from 5 to 501, so that the star can be in the middle");
             }
         }

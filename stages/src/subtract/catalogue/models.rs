@@ -58,8 +58,8 @@ impl ModelFit<'_> {
                 let result = fit(model, pixels, &start, bounds, &options);
                 all.iterations += result.iterations;
                 let profile = Profile::new(model, &result.params);
-                let has_light = profile.peak() > 0.0 && profile.flux() > 0.0 && profile.flux().is_finite();
-                if result.is_converged() && has_light && result.params.iter().all(|v| v.is_finite()) {
+                // A flux that is not finite (alpha at or below 1) is no reason against a model: only the cut-out is subtracted.
+                if result.is_converged() && profile.peak() > 0.0 && result.params.iter().all(|v| v.is_finite()) {
                     start = result.params;
                     all.fitted.push(Fitted { kind, fit: result, profile });
                 }

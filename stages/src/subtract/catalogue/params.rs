@@ -54,13 +54,13 @@ pub struct SubtractCatalogue {
     #[serde(default = "default_skip_sigma")]
     #[schemars(extend("x-unit" = "sigma"))]
     pub skip_sigma: f64,
-    /// A star is saturated when one of its central 3x3 pixels is below minus this many times the noise, or marked SATURATED.
+    /// A star is saturated when one of its central 3x3 pixels is below this many times the noise (negative), or marked SATURATED.
     ///
-    /// VISTA writes 0 in saturated pixels, which is far below the sky. Without the guard noise makes faint stars saturated; in
-    /// crowded images oversubtracted pixels reach -5, so give 50 there.
-    #[serde(default = "default_saturated_sigma")]
-    #[schemars(range(min = 0.0), extend("x-unit" = "sigma"))]
-    pub saturated_sigma: f64,
+    /// VISTA writes 0 in saturated pixels, which is far below the sky. Without the guard noise makes faint stars saturated; where a
+    /// narrow background filter leaves dark rings around bright stars, give -50.
+    #[serde(default = "default_saturated_below_sigma")]
+    #[schemars(range(max = 0.0), extend("x-unit" = "sigma"))]
+    pub saturated_below_sigma: f64,
     /// Pixels above this value are the core of a bright star. Absent: the total integration over `core_divisor_s`.
     #[serde(default)]
     #[schemars(extend("x-unit" = "counts"))]
@@ -82,6 +82,9 @@ pub struct SubtractCatalogue {
     #[serde(default = "default_deblend_levels")]
     #[schemars(range(min = 1, max = 10_000))]
     pub deblend_levels: usize,
+    /// Whether the zeroed cores stay 0 when later stars are subtracted across them. The paper subtracts over the whole cut-out.
+    #[serde(default)]
+    pub keep_cores_zero: bool,
     /// Fits weigh pixels by the noise map instead of equally. The paper's are unweighted.
     #[serde(default)]
     pub is_weighted: bool,
@@ -119,8 +122,8 @@ fn default_duplicate_px() -> f64 {
 fn default_skip_sigma() -> f64 {
     2.0
 }
-fn default_saturated_sigma() -> f64 {
-    5.0
+fn default_saturated_below_sigma() -> f64 {
+    -5.0
 }
 fn default_integration_key() -> String {
     "TOTEXP".to_owned()
@@ -149,13 +152,14 @@ impl Default for SubtractCatalogue {
             foreground_cutout_max_mag: default_foreground_cutout_max_mag(),
             duplicate_px: default_duplicate_px(),
             skip_sigma: default_skip_sigma(),
-            saturated_sigma: default_saturated_sigma(),
+            saturated_below_sigma: default_saturated_below_sigma(),
             core_counts: None,
             integration_key: default_integration_key(),
             core_divisor_s: default_core_divisor_s(),
             saturated: published_saturated(),
             classes: published_rows(),
             deblend_levels: default_deblend_levels(),
+            keep_cores_zero: false,
             is_weighted: false,
             max_iterations: default_max_iterations(),
             max_failed_fraction: default_max_failed_fraction(),
@@ -180,7 +184,7 @@ impl SubtractCatalogue {
         problems.require_range("foreground_cutout_max_mag", self.foreground_cutout_max_mag, -100.0, 100.0);
         problems.require_range("duplicate_px", self.duplicate_px, 0.0, 1e3);
         problems.require_range("skip_sigma", self.skip_sigma, -1e6, 1e6);
-        problems.require_range("saturated_sigma", self.saturated_sigma, 0.0, 1e9);
+        problems.require_range("saturated_below_sigma", self.saturated_below_sigma, -1e9, 0.0);
         if let Some(counts) = self.core_counts {
             problems.require_positive("core_counts", counts);
         }

@@ -23,7 +23,7 @@ impl SubtractCatalogue {
     pub const PSF: In<PsfSet> = In::new("psf", "faint and bright PSF fields of the image");
     /// What is left.
     pub const RESIDUAL: Out<Image> =
-        Out::new("image", "residual image; zeroed cores and saturated stars are 0 and have the mask bit CORE");
+        Out::new("image", "residual image; zeroed cores and saturated stars have the mask bit CORE");
     /// What is left without the foreground alone.
     pub const FOREGROUND: Out<Image> = Out::new("foreground", "the image with only the foreground stars removed");
     /// What happened to each star.
@@ -56,7 +56,7 @@ impl SubtractCatalogue {
 const FLOATS: [(&str, &str, &str); 7] = [
     ("x", "px", "fitted centre, column; the catalogue's where nothing was fitted"),
     ("y", "px", "fitted centre, row"),
-    ("flux", "", "flux of the subtracted model, integrated to infinity"),
+    ("flux", "", "flux of the subtracted model, integrated to infinity; NaN where that does not exist (alpha up to 1)"),
     ("mag", "mag", "magnitude of that flux"),
     ("peak", "", "peak of the subtracted model"),
     ("fwhm", "px", "sqrt(FWHM_x FWHM_y) of the subtracted model"),
@@ -252,5 +252,5 @@ fn record_table(image: &Image, stars: &[CatalogueStar], records: &[CatalogueReco
 skyloom_engine::register_stage!(
     SubtractCatalogue,
     kind: "subtract.catalogue",
-    example: "(min_prob: 0.33, max_sharp: 0.5, saturated_sigma: 50.0, core_counts: 143.3)"
+    example: "(min_prob: 0.33, max_sharp: 0.5, saturated_below_sigma: -50.0, core_counts: 143.3)"
 );

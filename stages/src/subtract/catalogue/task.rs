@@ -145,7 +145,7 @@ impl Scene<'_> {
     /// Whether one of the central 3x3 pixels of the input is saturated.
     fn is_saturated(&self, task: &Task) -> bool {
         let (height, width) = self.input.dim();
-        let limit = -self.params.saturated_sigma;
+        let limit = self.params.saturated_below_sigma;
         (task.cy.saturating_sub(1)..(task.cy + 2).min(height)).any(|y| {
             (task.cx.saturating_sub(1)..(task.cx + 2).min(width)).any(|x| {
                 let (value, sigma) = (f64::from(self.input[[y, x]]), f64::from(self.noise[[y, x]]));
@@ -204,7 +204,7 @@ impl Scene<'_> {
 
     /// A saturated star: its segment and its hole become 0.
     fn blank(&self, task: &Task, stamp: &Stamp, class: &SaturatedClass, removal: &mut Removal) {
-        let limit = -self.params.saturated_sigma as f32;
+        let limit = self.params.saturated_below_sigma as f32;
         let dead = hole(stamp.sn.view(), stamp.centre, |v| v < limit);
         let how = Detection {
             pixels: class.detect_pixels,
@@ -311,7 +311,7 @@ impl Scene<'_> {
         };
         let record = &mut removal.record;
         (record.x, record.y) = (best.fit.params[1], best.fit.params[2]);
-        record.flux = best.profile.flux();
+        record.flux = if best.profile.flux().is_finite() { best.profile.flux() } else { f64::NAN };
         record.peak = best.profile.peak();
         record.fwhm = best.profile.mean_fwhm();
         record.treatment = if on_wings && !core.is_empty() { Treatment::Core } else { Treatment::Whole };
@@ -374,13 +374,14 @@ impl Scene<'_> {
         }
     }
 
-    /// New values of the cut-out without the star. Zeroed pixels stay zero.
+    /// New values of the cut-out without the star.
     fn subtracted(&self, stamp: &Stamp, best: &Fitted) -> Vec<(usize, usize, f32)> {
         let mut list = Vec::with_capacity(stamp.sn.len());
         for (py, px) in ndarray::indices(stamp.sn.dim()) {
             let (y, x) = (py + stamp.y0, px + stamp.x0);
             let old = self.residual[[y, x]];
-            if old.is_finite() && self.mask[[y, x]] & MaskBits::CORE == 0 {
+            let is_kept_at_zero = self.params.keep_cores_zero && self.mask[[y, x]] & MaskBits::CORE != 0;
+            if old.is_finite() && !is_kept_at_zero {
                 list.push((y, x, (f64::from(old) - best.profile.value(x as f64, y as f64)) as f32));
             }
         }

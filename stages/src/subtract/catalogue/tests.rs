@@ -88,7 +88,7 @@ fn crowd() -> Vec<CatalogueStar> {
 }
 
 fn params() -> SubtractCatalogue {
-    SubtractCatalogue { saturated_sigma: 50.0, ..SubtractCatalogue::default() }
+    SubtractCatalogue { saturated_below_sigma: -50.0, keep_cores_zero: true, ..SubtractCatalogue::default() }
 }
 
 fn subtract(image: &Image, stars: &[CatalogueStar], params: &SubtractCatalogue) -> CatalogueSubtraction {

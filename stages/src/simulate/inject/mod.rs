@@ -1,0 +1,16 @@
+//! Artificial stars and clusters planted into any image.
+
+mod algorithm;
+mod entries;
+mod params;
+mod placing;
+mod sources;
+mod stage;
+#[cfg(test)]
+mod tests;
+
+pub use algorithm::{InjectionPsf, add_light};
+pub use entries::{add_entries, catalogued};
+pub use params::{Inject, Light};
+pub use placing::{Ground, place_objects};
+pub use sources::{Injected, Member, make_object};

@@ -1,0 +1,5 @@
+//! Whole tables.
+
+mod stack;
+
+pub use stack::Stack;
