@@ -7,6 +7,7 @@ pub mod contour;
 pub mod detect;
 pub mod evaluate;
 pub mod expect;
+pub mod filter;
 pub mod io;
 pub mod measure;
 pub mod photometry;

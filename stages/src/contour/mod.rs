@@ -1,6 +1,7 @@
 //! Contours of images: marching squares, the tree that contours of several levels form, and the samples of the method.
 
 mod chains;
+pub mod concentrated;
 pub mod expansive;
 mod find;
 pub mod hierarchy;
@@ -11,10 +12,15 @@ mod signal;
 mod stage;
 #[cfg(test)]
 mod tests;
+pub mod union;
 
+pub use concentrated::Concentrated;
 pub use expansive::Expansive;
 pub use find::{Contour, ContourOptions, Orientation, find_contours, trace_levels};
 pub use hierarchy::Hierarchy;
 pub use marching::Saddle;
 pub use nesting::link_parents;
 pub use stage::Trace;
+pub use union::Union;
+
+pub(crate) use numbering::rows_of;

@@ -47,7 +47,7 @@ impl Gathered {
 }
 
 /// The rows of a table whose ids point into a set: id and isophote of each.
-pub(super) fn rows_of<'a>(
+pub(crate) fn rows_of<'a>(
     port: &str,
     table: &Table,
     isophotes: &'a Isophotes,

@@ -2,6 +2,7 @@
 
 pub(crate) mod columns;
 mod ellipse_fit;
+pub mod evidence;
 pub(crate) mod fwhm;
 mod median;
 mod meet;
@@ -14,6 +15,7 @@ mod tests;
 mod tree;
 
 pub use ellipse_fit::fit_ellipse;
+pub use evidence::MeasureEvidence;
 pub use median::{Ellipse, median_in_ellipse};
 pub use meet::{BoxIndex, polygons_meet};
 pub use moments::{IsophoteMeasures, LightRadius, MeasureFlags, MeasureOptions, measure_isophote};
