@@ -15,8 +15,20 @@ use crate::table::{Table, TableBuilder};
 /// # Errors
 /// When a field has not the cells or parameters that its grid and model ask for.
 pub fn psf_set_to_fits_bytes(set: &PsfSet) -> Result<Vec<u8>, FitsError> {
+    fields_to_bytes(&set.fields(), &set.faint_moffat)
+}
+
+/// The FITS file of one field: the extensions `PSF` and `FWHM`, as of [`psf_set_to_fits_bytes`].
+///
+/// # Errors
+/// When the field has not the cells or parameters that its grid and model ask for.
+pub fn psf_field_to_fits_bytes(field: &PsfField) -> Result<Vec<u8>, FitsError> {
+    fields_to_bytes(&[("psf", field)], field)
+}
+
+fn fields_to_bytes(fields: &[(&str, &PsfField)], field: &PsfField) -> Result<Vec<u8>, FitsError> {
     let mut out = empty_primary("tables and a map follow")?;
-    for (name, field) in set.fields() {
+    for (name, field) in fields {
         let cards = [
             ("MODEL", CardValue::Text(format!("{:?}", field.model).to_lowercase()), "PSF model of all rows"),
             ("WIDTH", length(field.width)?, "[pixel] columns of the image"),
@@ -27,7 +39,6 @@ pub fn psf_set_to_fits_bytes(set: &PsfSet) -> Result<Vec<u8>, FitsError> {
         .map(|(key, value, comment)| Card { key: key.to_owned(), value, comment: comment.to_owned() });
         out.extend(table_hdu(&cell_table(field)?, Some(&name.to_uppercase()), &cards)?);
     }
-    let field = &set.faint_moffat;
     out.extend(fwhm_header(field)?);
     let bytes = |v: f64| if v.is_nan() { f64::NAN } else { v }.to_be_bytes();
     // A Vec never fails to take more bytes.
