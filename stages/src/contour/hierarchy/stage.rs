@@ -236,14 +236,6 @@ impl Stage for Hierarchy {
         require_roots("table", &table)?;
         let fwhm_at = local_fwhm(self.fwhm_px, psf.as_deref())?;
         let roots = rows_of("table", &table, &isophotes)?;
-        if let Some((id, root)) = roots.iter().find(|(_, root)| root.level_sigma >= self.first_sigma) {
-            return Err(StageError::config(format!(
-                "root {id} is a contour at {} sigma, first_sigma is {}",
-                root.level_sigma, self.first_sigma
-            ))
-            .with_help("set first_sigma above the level of the roots"));
-        }
-
         let options = NestedOptions {
             first: self.first_sigma,
             step: self.step_sigma,
@@ -261,7 +253,11 @@ impl Stage for Hierarchy {
             let index = BoxIndex::new(regions.iter().map(|r| Some(r.reach())));
             let one = |(root, (_, isophote)): (usize, &(i64, &Isophote))| {
                 let polygon_of_root = &isophote.vertices[..];
-                let judge = |vertices: &[[f64; 2]]| {
+                let judge = |level: f64, vertices: &[[f64; 2]]| {
+                    // A root may be a contour of a high level itself: what is nested is higher.
+                    if level <= isophote.level_sigma {
+                        return None;
+                    }
                     let m = measure_isophote(vertices, image.pixels.view(), Some(noise.pixels.view()), mask, &measure)?;
                     let [x, y] = m.light_centre;
                     let fwhm = fwhm_at(x, y);

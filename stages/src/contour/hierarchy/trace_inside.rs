@@ -44,7 +44,7 @@ pub struct Traced<M> {
 /// Traces the contours inside a root, level by level until there is nothing above a level.
 ///
 /// `bounds` is the box of the root's polygon, `regions` are the connected regions above the first level that reach into it, `image`
-/// is the whole image as a window. `judge(vertices)` measures a closed contour around high pixels whose box reaches into the root's, and returns `None` to
+/// is the whole image as a window. `judge(level, vertices)` measures a closed contour around high pixels whose box reaches into the root's, and returns `None` to
 /// leave it out: its children then hang on the nearest contour around it that was kept. `fill(y, x0, row)` writes signal-to-noise; `go_on` says no to stop: `None`.
 ///
 /// Only as much of the image is traced as the regions above each level need, so that no contour is cut open by the
@@ -55,7 +55,7 @@ pub fn trace_inside<M>(
     image: Window,
     options: &NestedOptions,
     fill: &(dyn Fn(usize, usize, &mut [f64]) + Sync),
-    judge: &dyn Fn(&[[f64; 2]]) -> Option<M>,
+    judge: &dyn Fn(f64, &[[f64; 2]]) -> Option<M>,
     go_on: &(dyn Fn() -> bool + Sync),
 ) -> Option<Traced<M>> {
     let mut traced = Traced { nested: Vec::new(), is_cut_short: false };
@@ -108,7 +108,7 @@ pub fn trace_inside<M>(
             let parent = parent.and_then(|(level, index)| anchors[level][index]);
             let vertices: Vec<[f64; 2]> =
                 contour.vertices.into_iter().map(|v| [v[0] + corner[0], v[1] + corner[1]]).collect();
-            own.push(match judge(&vertices) {
+            own.push(match judge(level, &vertices) {
                 None => parent,
                 Some(measures) => {
                     traced.nested.push(Nested { level, parent, vertices, measures });
