@@ -32,6 +32,9 @@ pub struct Nested<M> {
     pub measures: M,
 }
 
+/// Measures a closed contour at a level, or leaves it out.
+pub type Judge<'a, M> = &'a dyn Fn(f64, &[[f64; 2]]) -> Option<M>;
+
 /// What [`trace_inside`] found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Traced<M> {
@@ -55,7 +58,7 @@ pub fn trace_inside<M>(
     image: Window,
     options: &NestedOptions,
     fill: &(dyn Fn(usize, usize, &mut [f64]) + Sync),
-    judge: &dyn Fn(f64, &[[f64; 2]]) -> Option<M>,
+    judge: Judge<'_, M>,
     go_on: &(dyn Fn() -> bool + Sync),
 ) -> Option<Traced<M>> {
     let mut traced = Traced { nested: Vec::new(), is_cut_short: false };

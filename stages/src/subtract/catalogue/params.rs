@@ -70,7 +70,7 @@ pub struct SubtractCatalogue {
     pub integration_key: String,
     /// The core level is the integration time in seconds over this: 65, found by trial (section 5.5).
     #[serde(default = "default_core_divisor_s")]
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0), extend("x-unit" = "s"))]
     pub core_divisor_s: f64,
     /// Rows for saturated stars, from bright to faint; stars fainter than the last are never tested for saturation.
     #[serde(default = "published_saturated")]

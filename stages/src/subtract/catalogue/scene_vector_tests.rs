@@ -127,7 +127,7 @@ fn scene() -> Run {
             .expect("runs")
             .get::<Table>("table");
     let rule = |name: &str, when: &str| Rule { name: name.into(), remove_when: when.into(), doc: None };
-    let rules = vec![
+    let rules = [
         rule("too small", "r_light < fwhm_local"),
         rule("remnant", "median_pixel < 0.1 and r_geo < 13"),
         rule("concave", "not is_centre_inside and r_geo < 12 and r_geo / r_light < 1"),

@@ -300,25 +300,22 @@ fn regress(x: f64, y: f64, near: &[(f64, usize)], samples: &[ShapeSample], value
 /// First row of the solution of `m x = v`, by elimination without pivoting: `m` is positive definite.
 fn solve6(mut m: [[f64; 6]; 6], mut v: [[f64; 3]; 6]) -> Option<[f64; 3]> {
     for k in 0..6 {
-        let pivot = m[k][k];
-        if !(pivot > 0.0 && pivot.is_finite()) {
+        let (row, right) = (m[k], v[k]);
+        if !(row[k] > 0.0 && row[k].is_finite()) {
             return None;
         }
         for i in k + 1..6 {
-            let factor = m[i][k] / pivot;
-            for j in k..6 {
-                m[i][j] -= factor * m[k][j];
-            }
-            for c in 0..3 {
-                v[i][c] -= factor * v[k][c];
-            }
+            let factor = m[i][k] / row[k];
+            m[i].iter_mut().zip(&row).skip(k).for_each(|(a, b)| *a -= factor * b);
+            v[i].iter_mut().zip(&right).for_each(|(a, b)| *a -= factor * b);
         }
     }
     for k in (0..6).rev() {
-        for c in 0..3 {
-            let known = (k + 1..6).fold(0.0, |sum, j| sum + m[k][j] * v[j][c]);
-            v[k][c] = (v[k][c] - known) / m[k][k];
+        let mut solved = v[k];
+        for (factor, known) in m[k].iter().zip(&v).skip(k + 1) {
+            solved.iter_mut().zip(known).for_each(|(a, b)| *a -= factor * b);
         }
+        v[k] = solved.map(|a| a / m[k][k]);
     }
     Some(v[0])
 }
