@@ -84,14 +84,15 @@ fn a_galaxy_is_smooth_and_a_cluster_of_stars_is_not() {
 }
 
 #[test]
-fn a_star_on_a_galaxy_does_not_bend_the_model() {
+fn a_star_on_a_galaxy_counts_fully_in_the_misfit() {
     let galaxy = |x: f64, y: f64| {
         let q = ((x - 40.0).powi(2) + (y - 40.0).powi(2)) / 25.0;
         100.0 * libm::pow(1.0 + q, -2.0)
     };
     let scene = MadeScene::new(80, 80).add(galaxy).star(46.0, 40.0, 150.0);
     let chi2 = column(&harness_of(&scene, &[(40.0, 40.0, 9.0)]), "smooth_chi2");
-    assert!(chi2[0] < 3.0, "{chi2:?}");
+    // The star alone, squared, over the pixels of the fit: 3.3; a model that bends to it would hide a part.
+    assert!(chi2[0] > 2.5 && chi2[0] < 4.5, "{chi2:?}");
 }
 
 #[test]
@@ -242,7 +243,7 @@ fn example() -> Harness {
 }
 
 determinism_test!(evidence_is_deterministic, example());
-golden_test!(evidence_keeps_its_result, example(), version: 1, digest: "000000000000");
+golden_test!(evidence_keeps_its_result, example(), version: 1, digest: "563b378f8dea");
 
 #[test]
 fn a_pulled_token_stops_the_work() {
