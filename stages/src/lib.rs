@@ -8,6 +8,7 @@ pub mod detect;
 pub mod evaluate;
 pub mod expect;
 pub mod io;
+pub mod mask;
 pub mod measure;
 pub mod photometry;
 pub mod plot;
