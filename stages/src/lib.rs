@@ -9,6 +9,7 @@ pub mod evaluate;
 pub mod expect;
 pub mod filter;
 pub mod io;
+pub mod mask;
 pub mod measure;
 pub mod photometry;
 pub mod plot;

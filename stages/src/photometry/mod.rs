@@ -1,5 +1,6 @@
 //! Photometry inside isophotes, and of stars.
 
+mod aligned;
 mod bands;
 mod isophotal;
 pub mod psf;

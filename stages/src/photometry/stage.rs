@@ -12,6 +12,7 @@ use skyloom_engine::{
     Context, Demand, Facets, FacetsOut, In, Many, Opt, Out, Problems, Signature, Stage, StageError, register_stage,
 };
 
+use super::aligned::{Alignment, Outline};
 use super::bands::{VegaOffset, names, pair_noise};
 use super::isophotal::light_inside;
 use crate::measure::polygon;
@@ -27,6 +28,10 @@ use crate::measure::shape::{check_shapes, require_shape};
 /// `m = zero point - 2.5 log10(flux / exposure) + vega_offset`; NaN where the flux is not positive. Surface brightness is
 /// that magnitude plus 2.5 log10 of the contour's area in square arcseconds; its peak is that of the brightest pixel. Pixels without value
 /// (not finite, bad, without data, saturated) are missing in the sums; a warning says in how many objects.
+///
+/// Contours belong to the pixels of the residual image, or of the first image where none is wired. On an image with other world
+/// coordinates, as the bands of SDSS have them, every contour is carried over by way of the sky; nothing is resampled. What
+/// lies beyond that image's edge is missing in the sums. Images without world coordinates are taken to share the pixels.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IsophotalPhotometry {
@@ -104,7 +109,7 @@ impl Stage for IsophotalPhotometry {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn check(&self, problems: &mut Problems) {
@@ -220,15 +225,20 @@ impl Stage for IsophotalPhotometry {
             StageError::config(e).with_help("set band to another name, or wire residual to only one photometry node")
         };
         cx.metric("n_objects", contours.len() as f64);
+        let drawn_on = residual.as_ref().or(images.first()).and_then(|image| image.wcs.as_ref());
         for ((image, name), pair) in images.iter().zip(&names).zip(pairs) {
             let noise = pair.map(|i| &*maps[i]);
+            let alignment = Alignment::new(drawn_on, image.wcs.as_ref(), frame.0, frame.1);
+            if !alignment.is_same() {
+                cx.metric(&format!("n_carried_over_{name}"), contours.len() as f64);
+            }
             let offset = self.vega_offset.of(name);
             let rows: Option<Vec<Photometry>> = cx.pool().install(|| {
                 contours
                     .par_iter()
                     .zip(&at)
                     .map(|(vertices, at)| {
-                        let row = self.measure(vertices, *at, image, noise, offset);
+                        let row = self.measure(&alignment.outline(vertices, *at), image, noise, offset);
                         progress.advance(1);
                         (!progress.is_cancelled()).then_some(row)
                     })
@@ -264,14 +274,8 @@ struct Photometry {
 }
 
 impl IsophotalPhotometry {
-    fn measure(
-        &self,
-        vertices: &[[f64; 2]],
-        [x, y]: [f64; 2],
-        image: &Image,
-        noise: Option<&Image>,
-        offset: f64,
-    ) -> Photometry {
+    fn measure(&self, outline: &Outline<'_>, image: &Image, noise: Option<&Image>, offset: f64) -> Photometry {
+        let (vertices, [x, y]) = (&outline.vertices[..], outline.centre);
         let light = light_inside(
             vertices,
             image.pixels.view(),
@@ -290,7 +294,7 @@ impl IsophotalPhotometry {
         let peak_sb = image.magnitude(light.peak) + offset + 2.5 * log10(pixel_area);
         Photometry {
             values: [light.flux, light.flux_error, mag, mag_err, sb, peak_sb],
-            is_incomplete: light.n_missing > 0,
+            is_incomplete: light.n_missing > 0 || !lies_on(vertices, image),
         }
     }
 
@@ -311,6 +315,12 @@ impl IsophotalPhotometry {
             cx.warn(format!("no world coordinates and no pixel_scale_arcsec: surface brightnesses are NaN{suffix}"));
         }
     }
+}
+
+/// Whether a contour lies within the image as a whole.
+fn lies_on(vertices: &[[f64; 2]], image: &Image) -> bool {
+    let is_on = |at: f64, size: usize| (-0.5..=size as f64 - 0.5).contains(&at);
+    !vertices.is_empty() && vertices.iter().all(|&[x, y]| is_on(x, image.width()) && is_on(y, image.height()))
 }
 
 fn residual_magnitude(vertices: &[[f64; 2]], residual: &Image, offset: f64) -> f64 {

@@ -1,6 +1,6 @@
 use ndarray::Array2;
 use skyloom_data::facets::{ColumnKind, TableFacet};
-use skyloom_data::{Image, Isophote, Isophotes, MaskBits, Table, TableBuilder};
+use skyloom_data::{CardValue, Header, Image, Isophote, Isophotes, MaskBits, Table, TableBuilder, Wcs};
 use skyloom_engine::{Facets, FacetsOut, Problems, Stage};
 use skyloom_testkit::{Harness, determinism_test, golden_test};
 
@@ -294,6 +294,63 @@ fn filling_gives_values_to_rows_that_have_none_and_leaves_the_others() {
     assert_eq!((count(true), count(false)), ((0, taken.len()), (6, taken.len())));
 }
 
+/// A tangential projection with pixels of 0.4 arcsec.
+fn sky() -> Wcs {
+    let mut header = Header::new();
+    for (key, value) in [("CTYPE1", "RA---TAN"), ("CTYPE2", "DEC--TAN")] {
+        header.set(key, CardValue::Text(value.to_owned()));
+    }
+    let scale = 0.4 / 3600.0;
+    for (key, value) in [("CRPIX1", 10.0), ("CRPIX2", 6.0), ("CRVAL1", 323.0), ("CRVAL2", -0.8)] {
+        header.set(key, CardValue::Float(value));
+    }
+    for (key, value) in [("CD1_1", -scale), ("CD1_2", 0.0), ("CD2_1", 0.0), ("CD2_2", scale)] {
+        header.set(key, CardValue::Float(value));
+    }
+    Wcs::from_header(&header).unwrap().unwrap()
+}
+
+/// Two bands of one sky; the second is cut so that its pixel (0, 0) lies at `(dx, dy)` of the first.
+fn shifted(dx: f64, dy: f64) -> (Table, Vec<String>) {
+    let first = Image { wcs: Some(sky()), ..band_image() };
+    let mut second =
+        first.with_pixels(Array2::from_shape_fn((12, 20), |(y, x)| (x as f64 + dx + y as f64 + dy) as f32));
+    second.wcs = Some(sky().cutout(dx, dy));
+    second.meta.band = Some("g".to_owned());
+    let outcome = Harness::new(IsophotalPhotometry::default())
+        .input("table", objects(vec![1, 0]))
+        .input("isophotes", isophotes())
+        .input("image", first)
+        .input("image", second)
+        .run()
+        .unwrap();
+    ((*outcome.get::<Table>("table")).clone(), outcome.warnings)
+}
+
+#[test]
+fn contours_follow_the_sky_to_bands_with_other_pixels() {
+    let (table, warnings) = shifted(1.0, -2.0);
+    let (r, g) = (table.floats("flux_r").unwrap(), table.floats("flux_g").unwrap());
+    assert_eq!(r, [16.0 * 20.0, 16.0 * 7.0]);
+    // Both squares still lie on the second image, whose pixels have the same values at the same place of the sky.
+    assert_eq!(g, r);
+    assert!(warnings.is_empty(), "{warnings:?}");
+    // Less than a hundredth of a pixel is no shift.
+    assert_eq!(shifted(0.005, 0.0).0.floats("flux_r").unwrap(), r);
+}
+
+#[test]
+fn what_lies_beyond_the_other_band_is_missing_and_said() {
+    let (table, warnings) = shifted(3.0, 0.0);
+    let (r, g) = (table.floats("flux_r").unwrap(), table.floats("flux_g").unwrap());
+    assert_eq!(g[0], r[0]);
+    // Column 2 of the square at columns 2..6 is gone: rows 2..6 of it held 4 + 5 + 6 + 7.
+    assert_eq!(g[1], r[1] - 22.0);
+    assert!(warnings.iter().any(|w| w.starts_with("1 of 2 objects")), "{warnings:?}");
+    let (table, _) = shifted(100.0, 0.0);
+    assert!(table.floats("mag_g").unwrap().iter().all(|m| m.is_nan()));
+}
+
 determinism_test!(photometry_of_several_bands_is_deterministic, three_bands());
 determinism_test!(photometry_is_deterministic, harness());
-golden_test!(photometry_keeps_its_result, harness(), version: 2, digest: "8bffdeea243a");
+golden_test!(photometry_keeps_its_result, harness(), version: 3, digest: "8bffdeea243a");

@@ -112,13 +112,13 @@ pub fn read_bintable_columns(
 }
 
 /// Where and what one column is.
-struct FieldInfo {
+pub(super) struct FieldInfo {
     n: i64,
-    name: String,
+    pub(super) name: String,
     unit: String,
     description: String,
-    form: String,
-    start: usize,
+    pub(super) form: String,
+    pub(super) start: usize,
     format: Format,
 }
 
@@ -127,7 +127,7 @@ fn malformed(path: &Path, hdu: &Hdu, found: String, expected: &str) -> FitsError
 }
 
 /// Bytes per row, rows, and the columns of a table.
-fn layout(path: &Path, hdu: &Hdu) -> Result<(usize, usize, Vec<FieldInfo>), FitsError> {
+pub(super) fn layout(path: &Path, hdu: &Hdu) -> Result<(usize, usize, Vec<FieldInfo>), FitsError> {
     let [row_bytes, n_rows] = hdu.shape[..] else {
         return Err(malformed(path, hdu, format!("{} axes", hdu.shape.len()), "the 2 axes of a table"));
     };

@@ -12,6 +12,7 @@
 //!
 //! Indices: pixels are zero-based, rows count upwards as in the file (row 0 is the first in the file); HDU 0 is the primary.
 
+mod bintable_arrays;
 mod bintable_read;
 mod bintable_write;
 mod card_format;
@@ -31,6 +32,7 @@ mod tile_cards;
 mod unit;
 mod writer;
 
+pub use bintable_arrays::read_bintable_arrays;
 pub use bintable_read::{
     BintableColumn, BintableHeader, TableRead, read_bintable, read_bintable_columns, read_bintable_header,
 };

@@ -12,8 +12,8 @@ use skyloom_engine::Problems;
 /// `sharp` is the excess of the squared width over the PSF's, from a fit of amplitude and width together: 0 for a star, above
 /// 0 for blends and galaxies, below 0 for spikes. `prob` compares two Gaussians for the width: that of a star, as wide as the
 /// error of the width and `width_tolerance` together, and that of anything else, wider by `other_width`; equal shares are
-/// assumed, so that a star too faint to tell has 0.5. Both are NaN where the core is saturated: unknown. Magnitudes are
-/// instrumental (zero point 0) where the image has no zero point, with a warning.
+/// assumed, so that a star too faint to tell has 0.5. Both are NaN where the core is saturated: unknown. Where the image has no
+/// zero point, magnitudes are instrumental, by `instrumental_zero_point`, with a warning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PsfPhotometry {
@@ -52,6 +52,13 @@ pub struct PsfPhotometry {
     #[serde(default = "default_other")]
     #[schemars(range(min = 0.001, max = 100.0))]
     pub other_width: f64,
+    /// Zero point of the magnitudes where the image has none; one that the image has comes first.
+    ///
+    /// Stages that sort stars by magnitude expect those of a survey: on an uncalibrated image choose it so that the brightest
+    /// stars that are not saturated have about 12 mag. 0 gives `-2.5 log10(flux / exposure)`.
+    #[serde(default)]
+    #[schemars(range(min = -100.0, max = 100.0), extend("x-unit" = "mag"))]
+    pub instrumental_zero_point: f64,
 }
 
 fn default_aperture() -> f64 {
@@ -87,6 +94,7 @@ impl Default for PsfPhotometry {
             saturated_below_sigma: default_saturated(),
             width_tolerance: default_tolerance(),
             other_width: default_other(),
+            instrumental_zero_point: 0.0,
         }
     }
 }
@@ -106,6 +114,7 @@ impl PsfPhotometry {
         if !(1..=100).contains(&self.passes) {
             problems.param("passes", self.passes, "1 to 100");
         }
+        problems.require_range("instrumental_zero_point", self.instrumental_zero_point, -100.0, 100.0);
         problems.require_range("max_shift_px", self.max_shift_px, 0.0, 100.0);
         if !(self.saturated_below_sigma >= 1.0 && self.saturated_below_sigma.is_finite()) {
             problems.param("saturated_below_sigma", self.saturated_below_sigma, "a finite number of 1 or more");

@@ -124,18 +124,29 @@ impl Stage for PsfPhotometry {
             cx.metric(name, count(flag) as f64);
         }
         if image.meta.zero_point.is_none() {
-            cx.warn("the image has no zero point: magnitudes are instrumental, -2.5 log10(flux / exposure)");
+            let zero_point = self.instrumental_zero_point;
+            cx.warn(format!(
+                "the image has no zero point: magnitudes are instrumental, {zero_point} - 2.5 log10(flux / exposure)"
+            ));
         }
         let ids = if list.has_column("id") { list.ints("id").ok() } else { None };
-        let table = cx.pool().install(|| catalogue(&image, &stars, ids)).map_err(StageError::data)?;
+        let table = cx
+            .pool()
+            .install(|| catalogue(&image, &stars, ids, self.instrumental_zero_point))
+            .map_err(StageError::data)?;
         cx.set(&Self::CATALOGUE, table);
         Ok(())
     }
 }
 
-fn catalogue(image: &Image, stars: &[StarFlux], ids: Option<Vec<Option<i64>>>) -> Result<Table, TableError> {
+fn catalogue(
+    image: &Image,
+    stars: &[StarFlux],
+    ids: Option<Vec<Option<i64>>>,
+    instrumental: f64,
+) -> Result<Table, TableError> {
     let exposure = image.meta.exposure_s.unwrap_or(1.0);
-    let zero_point = image.meta.zero_point.unwrap_or(0.0);
+    let zero_point = image.meta.zero_point.unwrap_or(instrumental);
     let magnitude = |flux: f64| if flux > 0.0 { zero_point - 2.5 * libm::log10(flux / exposure) } else { f64::NAN };
     let error = |s: &StarFlux| if s.flux > 0.0 { MAG_PER_RELATIVE * s.flux_err / s.flux } else { f64::NAN };
     let floats = |f: &(dyn Fn(&StarFlux) -> f64 + Sync)| stars.iter().map(f).collect::<Vec<f64>>();

@@ -163,9 +163,13 @@ fn stars_outside_on_missing_pixels_or_without_light_are_rows_with_a_flag() {
     assert!(table.floats("mag").unwrap()[..3].iter().all(|m| m.is_nan()));
     assert_eq!(run(sky(&[], 1.0), &[]).n_rows(), 0);
     let plain = Image { meta: Default::default(), ..sky(&[(60.0, 60.0, 500.0, 1.0)], 0.0) };
-    let outcome = harness(PsfPhotometry::default(), plain, &[(60.0, 60.0)]).run().unwrap();
-    close(outcome.get::<Table>("stars").floats("mag").unwrap()[0], -2.5 * libm::log10(flux(500.0)), 3e-3);
-    assert_eq!(outcome.warnings.len(), 1);
+    for instrumental_zero_point in [0.0, 28.0] {
+        let stage = PsfPhotometry { instrumental_zero_point, ..PsfPhotometry::default() };
+        let outcome = harness(stage, plain.clone(), &[(60.0, 60.0)]).run().unwrap();
+        let expected = instrumental_zero_point - 2.5 * libm::log10(flux(500.0));
+        close(outcome.get::<Table>("stars").floats("mag").unwrap()[0], expected, 3e-3);
+        assert_eq!(outcome.warnings.len(), 1);
+    }
 }
 
 #[test]
@@ -179,9 +183,10 @@ fn parameters_are_checked() {
         saturated_below_sigma: 0.0,
         width_tolerance: f64::INFINITY,
         other_width: 0.0,
+        instrumental_zero_point: f64::NAN,
     };
     bad.check(&mut problems);
-    assert_eq!(problems.list().len(), 7);
+    assert_eq!(problems.list().len(), 8);
     let mut problems = Problems::new();
     PsfPhotometry { ring_fwhm: [0.0, 0.0], ..PsfPhotometry::default() }.check(&mut problems);
     assert!(problems.is_empty());

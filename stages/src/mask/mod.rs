@@ -1,0 +1,3 @@
+//! Masks of surveys, as bits of the mask plane.
+
+pub mod sdss_fpm;
