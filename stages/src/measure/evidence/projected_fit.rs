@@ -164,9 +164,9 @@ fn project<const M: usize>(data: Data<'_>, basis: &[[f64; M]]) -> Option<([f64; 
             }
         }
     }
-    for k in 0..M {
+    for (k, row) in normal.iter_mut().enumerate().take(M) {
         // Keeps two functions that coincide apart; far below what the data can tell.
-        normal[k][k] = normal[k][k] * (1.0 + 1e-10) + f64::MIN_POSITIVE;
+        row[k] = row[k] * (1.0 + 1e-10) + f64::MIN_POSITIVE;
     }
     let factor = cholesky(&normal, M)?;
     solve(&factor, &mut right, M);
