@@ -7,14 +7,16 @@ use skyloom_testkit::{Harness, determinism_test, golden_test};
 
 use super::*;
 
-/// Noise of standard deviation 1, the same on every machine.
+/// Noise of standard deviation 1, the same on every machine: the sum of twelve even numbers minus 6, from the pixel's number by
+/// splitmix64 (Steele et al. 2014).
 fn noise(x: usize, y: usize) -> f64 {
-    // Sums of twelve even numbers minus 6 (Irwin-Hall) from a linear congruence over the pixel's number.
-    let mut state = (y as u64) << 32 | (x as u64 + 1);
-    (0..12).fold(-6.0, |sum, _| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        sum + (state >> 40) as f64 / f64::from(1 << 24)
-    })
+    let even = |i: u64| {
+        let mut z = (((y as u64) << 32 | x as u64) * 12 + i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 40) as f64 / f64::from(1 << 24)
+    };
+    (0..12).fold(-6.0, |sum, i| sum + even(i))
 }
 
 fn scene(width: usize, height: usize, add: impl Fn(f64, f64) -> f64) -> Array2<f32> {
@@ -59,13 +61,14 @@ fn compact_objects_keep_their_light_while_a_nebula_is_removed() {
     let nebula = |x: f64, y: f64| 60.0 + 50.0 * libm::sin(x / 80.0) * libm::cos(y / 90.0);
     let centre = (130.0, 100.0);
     let cluster = |x: f64, y: f64| 4000.0 * plummer(x, y, centre, 4.0);
-    let found = run(scene(256, 256, |x, y| nebula(x, y) + cluster(x, y)), &MaskedMeshBackground::default());
+    let with = run(scene(256, 256, |x, y| nebula(x, y) + cluster(x, y)), &MaskedMeshBackground::default());
+    let without = run(scene(256, 256, nebula), &MaskedMeshBackground::default());
     let expected = flux_within(&scene(256, 256, |x, y| cluster(x, y) - 500.0), centre, 12.0);
-    let flux = flux_within(&found, centre, 12.0);
-    assert!((flux / expected - 1.0).abs() < 0.12, "{flux}, not {expected}");
-    // Far from the cluster and the edge little of the nebula is left.
-    let worst = found.slice(ndarray::s![170..220, 30..90]).mean().unwrap();
-    assert!(worst.abs() < 1.0, "{worst}");
+    let flux = flux_within(&with, centre, 12.0) - flux_within(&without, centre, 12.0);
+    assert!((flux / expected - 1.0).abs() < 0.1, "{flux}, not {expected}");
+    // The median of the mesh cuts the tops of the nebula, of 110 counts: a few are left.
+    let worst = with.slice(ndarray::s![170..220, 30..90]).mean().unwrap();
+    assert!(worst.abs() < 5.0, "{worst}");
 }
 
 #[test]
