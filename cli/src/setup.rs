@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use skyloom_engine::{
-    Graph, Interrupt, LoadOptions, Observer, Plan, PlanOptions, Registry, RunOptions, RunReport, Store, StoreError,
-    load, load_str, memory,
+    Graph, GraphTest, Interrupt, LoadOptions, Observer, Plan, PlanOptions, Registry, RunOptions, RunReport, Store,
+    StoreError, load, load_str, load_tests, memory,
 };
 
 use crate::args::{CachePlace, GraphSource, Limits, RunPlace, Selection};
@@ -23,20 +23,37 @@ pub fn registry() -> Result<Registry, CommandFailure> {
 /// Loads and checks a graph file, or the resolved graph of a run report.
 pub fn graph(source: &GraphSource, test: Option<&str>, limits: &Limits) -> Result<Arc<Graph>, CommandFailure> {
     let registry = registry()?;
-    let options = LoadOptions {
-        sets: source.set.iter().map(|s| (s.key.clone(), s.value.clone())).collect(),
-        overlays: source.overlay.clone(),
-        test: test.map(str::to_owned),
-        memory_budget: Some(memory_budget(limits)),
-        working_dir: std::env::current_dir().map_err(|e| CommandFailure::io(format!("working directory: {e}")))?,
-    };
-    let loaded = if source.graph.extension().is_some_and(|e| e == "json") {
+    let options = load_options(source, test, limits)?;
+    let loaded = if is_report(source) {
         let report = read_report(&source.graph)?;
         load_str(&report.resolved_graph, &source.graph, &options, &registry)
     } else {
         load(&source.graph, &options, &registry)
     };
     loaded.map(Arc::new).map_err(|failure| CommandFailure::Graph(failure.diagnostics))
+}
+
+/// The tests that a graph carries. A graph file need not be complete without them: a test may set what is missing.
+pub fn tests(source: &GraphSource, limits: &Limits) -> Result<Vec<GraphTest>, CommandFailure> {
+    if is_report(source) {
+        return Ok(graph(source, None, limits)?.tests().to_vec());
+    }
+    let options = load_options(source, None, limits)?;
+    load_tests(&source.graph, &options).map_err(|failure| CommandFailure::Graph(failure.diagnostics))
+}
+
+fn is_report(source: &GraphSource) -> bool {
+    source.graph.extension().is_some_and(|e| e == "json")
+}
+
+fn load_options(source: &GraphSource, test: Option<&str>, limits: &Limits) -> Result<LoadOptions, CommandFailure> {
+    Ok(LoadOptions {
+        sets: source.set.iter().map(|s| (s.key.clone(), s.value.clone())).collect(),
+        overlays: source.overlay.clone(),
+        test: test.map(str::to_owned),
+        memory_budget: Some(memory_budget(limits)),
+        working_dir: std::env::current_dir().map_err(|e| CommandFailure::io(format!("working directory: {e}")))?,
+    })
 }
 
 /// The memory budget.

@@ -14,13 +14,13 @@ use crate::size::show_seconds;
 
 /// Runs the tests of a graph file. A test passes when every node of the changed graph succeeds.
 pub fn run(args: &TestArgs) -> Result<(), CommandFailure> {
-    let graph = setup::graph(&args.source, None, &args.limits)?;
+    let tests = setup::tests(&args.source, &args.limits)?;
     let store = setup::store(&args.cache)?;
     let interrupt = Interrupt::new();
     listen_for_ctrl_c(&interrupt);
     let mut results = Vec::new();
     let mut text = String::new();
-    for test in graph.tests().iter().filter(|t| args.filter.as_ref().is_none_or(|f| t.name.contains(f.as_str()))) {
+    for test in tests.iter().filter(|t| args.filter.as_ref().is_none_or(|f| t.name.contains(f.as_str()))) {
         let changed = setup::graph(&args.source, Some(&test.name), &args.limits)?;
         let options = PlanOptions { out: None, ..PlanOptions::default() };
         let plan = Plan::new(changed, Arc::clone(&store), options).map_err(CommandFailure::usage)?;

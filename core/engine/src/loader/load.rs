@@ -49,6 +49,28 @@ pub fn load_str(
     load_from(&Start::Text(file_name, text), file_name, options, registry)
 }
 
+/// The tests that a graph file carries, without a check of the graph itself: one whose inputs must be set can have tests that
+/// set them.
+///
+/// # Errors
+/// What is wrong with the text of the files.
+pub fn load_tests(path: &Path, options: &LoadOptions) -> Result<Vec<GraphTest>, LoadFailure> {
+    let mut sources = Sources::default();
+    let mut findings = Findings::default();
+    let working_dir =
+        std::path::absolute(Path::new(".").join(&options.working_dir)).unwrap_or_else(|_| options.working_dir.clone());
+    let chain = read_chain(&Start::File(path), &options.overlays, &working_dir, &mut sources, &mut findings);
+    let tests = chain.map(|chain| tests_of(&merge(chain, options, &working_dir, &mut sources, &mut findings).0));
+    match tests {
+        Some(tests) if findings.is_empty() => Ok(tests),
+        _ => Err(LoadFailure { diagnostics: findings.into_diagnostics(&sources) }),
+    }
+}
+
+fn tests_of(merged: &Merged) -> Vec<GraphTest> {
+    merged.tests.iter().map(|t| GraphTest { name: t.name.name.clone(), doc: t.doc.clone() }).collect()
+}
+
 fn load_from(start: &Start<'_>, path: &Path, options: &LoadOptions, registry: &Registry) -> Result<Graph, LoadFailure> {
     let mut sources = Sources::default();
     let mut findings = Findings::default();
@@ -256,7 +278,7 @@ fn assemble(parts: Parts<'_, '_>, sources: &Sources) -> Graph {
             (name.clone(), value)
         })
         .collect();
-    let tests = merged.tests.iter().map(|t| GraphTest { name: t.name.name.clone(), doc: t.doc.clone() }).collect();
+    let tests = tests_of(merged);
     let mut name = merged.name.clone().unwrap_or(stem);
     if let Some(test) = test {
         // A name of its own: what a test ran last is nothing to compare the graph's own runs with.

@@ -37,5 +37,5 @@ mod wanted;
 mod wiring;
 mod write_params;
 
-pub use load::{load, load_str};
+pub use load::{load, load_str, load_tests};
 pub use options::{LoadFailure, LoadOptions};

@@ -11,9 +11,29 @@ use crate::psf::PositionGrid;
 
 use super::super::render::PointSource;
 
-/// Which stars a catalogue holds: of those closer than `fwhm` to each other the brightest. Numbers in order of brightness.
+/// What hides a star from PSF photometry, or makes it unsure whether it is one star.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Seeing {
+    /// Largest light of others at the star's place, as a part of the star's own peak.
+    pub crowding_limit: f64,
+    /// Most stars nearby, each counted up to 1 by its flux over that of the star.
+    pub company_limit: f64,
+}
+
+/// Neighbours farther than this, in FWHM, neither hide a star nor keep it company.
+const REACH_FWHM: f64 = 4.0;
+/// Width, in FWHM, of the Gaussian within which neighbours count as company: as in `simulate.field`.
+const COMPANY_FWHM: f64 = 2.0;
+
+/// Which stars brighter than `flux_limit` a catalogue holds: of those closer than one `fwhm` to each other the brightest, and
+/// none that the crowd hides. `stars` are all members, down to the faintest. Numbers in order of brightness.
 #[must_use]
-pub fn catalogued(stars: &[PointSource], fwhm: impl Fn(f64, f64) -> f64) -> Vec<usize> {
+pub fn catalogued(
+    stars: &[PointSource],
+    flux_limit: f64,
+    seeing: Seeing,
+    fwhm: impl Fn(f64, f64) -> f64,
+) -> Vec<usize> {
     let mut order: Vec<usize> = (0..stars.len()).collect();
     order.sort_by(|&a, &b| stars[b].flux.total_cmp(&stars[a].flux).then(a.cmp(&b)));
     let grid = PositionGrid::new(stars.iter().map(|s| (s.x, s.y)), 8.0);
@@ -24,13 +44,30 @@ pub fn catalogued(stars: &[PointSource], fwhm: impl Fn(f64, f64) -> f64) -> Vec<
     let mut is_kept = vec![false; stars.len()];
     order
         .into_iter()
+        .take_while(|&i| stars[i].flux > flux_limit)
         .filter(|&i| {
             let star = &stars[i];
-            let is_hidden = grid.any_within(star.x, star.y, fwhm(star.x, star.y), |j| rank[j] < rank[i] && is_kept[j]);
-            is_kept[i] = !is_hidden;
-            !is_hidden
+            let width = fwhm(star.x, star.y);
+            let is_merged = grid.any_within(star.x, star.y, width, |j| rank[j] < rank[i] && is_kept[j]);
+            is_kept[i] = !is_merged && is_seen(stars, i, seeing, width, &grid);
+            is_kept[i]
         })
         .collect()
+}
+
+fn is_seen(stars: &[PointSource], i: usize, seeing: Seeing, fwhm: f64, grid: &PositionGrid) -> bool {
+    let star = &stars[i];
+    let (mut light, mut company) = (0.0, 0.0);
+    grid.visit_within(star.x, star.y, REACH_FWHM * fwhm, |j, r| {
+        if j != i {
+            let (ratio, d2) = (stars[j].flux / star.flux, (r / fwhm).powi(2));
+            // A Gaussian core: 4 ln 2 per squared FWHM.
+            light += ratio * libm::exp(-2.772_588_722_239_781 * d2);
+            company += ratio.min(1.0) * libm::exp(-0.5 * d2 / (COMPANY_FWHM * COMPANY_FWHM));
+        }
+        true
+    });
+    light <= seeing.crowding_limit && company <= seeing.company_limit
 }
 
 /// A star list with more rows: `x`, `y`, the magnitude, `flux`, `id` (continued), `ra` and `dec` (by the WCS) where it has such

@@ -10,7 +10,7 @@ mod stage;
 mod tests;
 
 pub use algorithm::{InjectionPsf, add_light};
-pub use entries::{add_entries, catalogued};
+pub use entries::{Seeing, add_entries, catalogued};
 pub use params::{Inject, Light};
 pub use placing::{Ground, place_objects};
 pub use sources::{Injected, Member, make_object};

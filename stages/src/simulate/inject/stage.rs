@@ -8,7 +8,7 @@ use skyloom_engine::{
 
 use super::super::render::PointSource;
 use super::algorithm::{InjectionPsf, add_light};
-use super::entries::{add_entries, catalogued};
+use super::entries::{Seeing, add_entries, catalogued};
 use super::params::Inject;
 use super::placing::{Ground, place_objects};
 use super::sources::{Injected, make_object};
@@ -75,7 +75,7 @@ impl Stage for Inject {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn check(&self, problems: &mut Problems) {
@@ -159,12 +159,13 @@ impl Stage for Inject {
         cx.check_cancelled()?;
 
         let mut bright: Vec<(PointSource, f64)> = Vec::new();
+        let seeing = Seeing { crowding_limit: self.crowding_limit, company_limit: self.company_limit };
         if let Some(limit) = self.catalogue_limit {
             for p in planted.iter_mut().filter(|p| p.object.is_resolved) {
                 let mag_of = |part: f64| p.object.mag - 2.5 * libm::log10(part);
-                let members = p.object.members.iter().filter(|m| mag_of(m.part) < limit);
-                let stars: Vec<PointSource> = members.map(|m| point(p, m)).collect();
-                let seen = catalogued(&stars, |x, y| psf.fwhm(x, y));
+                let stars: Vec<PointSource> = p.object.members.iter().map(|m| point(p, m)).collect();
+                let flux_limit = p.flux * libm::exp10(0.4 * (p.object.mag - limit));
+                let seen = catalogued(&stars, flux_limit, seeing, |x, y| psf.fwhm(x, y));
                 p.n_catalogued = seen.len();
                 bright.extend(seen.into_iter().map(|i| (stars[i], mag_of(stars[i].flux / p.flux))));
             }

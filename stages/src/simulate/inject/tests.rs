@@ -203,7 +203,25 @@ fn of_stars_closer_than_the_width_only_the_brightest_is_catalogued() {
     let star = |x: f64, flux: f64| PointSource { x, y: 5.0, flux };
     let stars = [star(10.0, 1.0), star(11.0, 5.0), star(12.5, 2.0), star(30.0, 0.1)];
     // 12.5 is hidden by 11; 10 is hidden too; 30 is alone.
-    assert_eq!(catalogued(&stars, |_, _| 2.0), [1, 3]);
+    let seeing = Seeing { crowding_limit: 1e6, company_limit: 1e6 };
+    assert_eq!(catalogued(&stars, 0.0, seeing, |_, _| 2.0), [1, 3]);
+    assert_eq!(catalogued(&stars, 0.1, seeing, |_, _| 2.0), [1]);
+}
+
+#[test]
+fn a_crowd_hides_its_stars_from_the_catalogue() {
+    // A star of 2 on a pile of 50 faint ones, which together are brighter; the same star alone; eight equal stars 3 px apart.
+    let mut stars = vec![PointSource { x: 20.0, y: 20.0, flux: 2.0 }, PointSource { x: 80.0, y: 20.0, flux: 2.0 }];
+    stars.extend((0..50).map(|i| PointSource { x: 20.0 + 0.01 * f64::from(i), y: 20.5, flux: 0.1 }));
+    stars.extend((0..9).map(|i| PointSource {
+        x: 140.0 + 3.0 * f64::from(i % 3),
+        y: 20.0 + 3.0 * f64::from(i / 3),
+        flux: 1.0,
+    }));
+    let n = |crowding_limit: f64, company_limit: f64| {
+        catalogued(&stars, 0.5, Seeing { crowding_limit, company_limit }, |_, _| 2.5).len()
+    };
+    assert_eq!((n(1e6, 1e6), n(1.05, 1e6), n(1e6, 2.0)), (11, 10, 1));
 }
 
 #[test]
@@ -233,4 +251,4 @@ fn full() -> Harness {
 }
 
 determinism_test!(inject_is_deterministic, full());
-golden_test!(inject_is_frozen, full(), version: 1, digest: "68e6c5edf15b");
+golden_test!(inject_is_frozen, full(), version: 2, digest: "68e6c5edf15b");
