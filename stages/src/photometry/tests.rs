@@ -287,11 +287,13 @@ fn filling_gives_values_to_rows_that_have_none_and_leaves_the_others() {
     let count = |fill: bool| {
         let mut inputs = Facets::new();
         inputs.add("table", "t.table", TableFacet { columns: Some(taken.clone()) }.to_facet());
+        inputs.add("image", "i.image", skyloom_data::facets::ImageFacet::default().to_facet());
+        inputs.add("residual", "r.image", skyloom_data::facets::ImageFacet::default().to_facet());
         let (mut outputs, mut problems) = (FacetsOut::new(), Problems::new());
         IsophotalPhotometry { fill, band: Some("r".to_owned()), ..stage() }.infer(&inputs, &mut outputs, &mut problems);
         (problems.list().len(), TableFacet::from_facet(&outputs.get("table")).columns.unwrap().len())
     };
-    assert_eq!((count(true), count(false)), ((0, taken.len()), (6, taken.len())));
+    assert_eq!((count(true), count(false)), ((0, taken.len()), (7, taken.len())));
 }
 
 /// A tangential projection with pixels of 0.4 arcsec.

@@ -105,5 +105,5 @@ mod tests {
     }
 
     determinism_test!(stack_is_deterministic, harness());
-    golden_test!(stack_is_frozen, harness(), version: 1, digest: "000000000000");
+    golden_test!(stack_is_frozen, harness(), version: 1, digest: "23307b4b62cb");
 }

@@ -218,6 +218,7 @@ fn the_tables_hold_the_inferred_columns() {
     let kinds = crate::rules::expression::column_kinds(&roots);
     let mut with_rule = kinds.clone();
     with_rule.extend(Rule::COLUMNS.map(|(name, _)| (name.to_owned(), skyloom_data::facets::ColumnKind::Text)));
+    with_rule.push(("rule_number".to_owned(), skyloom_data::facets::ColumnKind::Int));
     let mut inputs = Facets::new();
     for (port, columns) in [("table", kinds.clone()), ("expansive", kinds), ("rejected", with_rule)] {
         inputs.add(port, "node.port", TableFacet { columns: Some(columns) }.to_facet());
@@ -301,4 +302,4 @@ fn rules_are_checked() {
 }
 
 determinism_test!(joining_samples_is_deterministic, harness());
-golden_test!(joining_samples_keeps_its_result, harness(), version: 1, digest: "8cf7e2d73446");
+golden_test!(joining_samples_keeps_its_result, harness(), version: 1, digest: "4b71fb45e2c8");

@@ -251,4 +251,4 @@ fn full() -> Harness {
 }
 
 determinism_test!(inject_is_deterministic, full());
-golden_test!(inject_is_frozen, full(), version: 2, digest: "68e6c5edf15b");
+golden_test!(inject_is_frozen, full(), version: 2, digest: "bdf4b68ac7f4");

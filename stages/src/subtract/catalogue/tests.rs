@@ -265,5 +265,5 @@ golden_test!(
     subtract_catalogue_is_frozen,
     harness(sky(&crowd()[..60], 2e4), &crowd()[..60]),
     version: 1,
-    digest: "470a7e97aa61"
+    digest: "df1d32f966e7"
 );
