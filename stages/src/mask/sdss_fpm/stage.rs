@@ -103,7 +103,7 @@ impl Stage for SdssFpm {
         let Some(path) = &self.path else { return Ok(()) };
         let unreadable =
             |e: std::io::Error| StageError::from(skyloom_data::fits::FitsError::from_read(path.as_path(), &e));
-        digest.file("path", path.as_path()).map(|_| ()).map_err(|e| unreadable(e))
+        digest.file("path", path.as_path()).map(|_| ()).map_err(unreadable)
     }
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), StageError> {

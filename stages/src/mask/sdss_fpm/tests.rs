@@ -139,7 +139,7 @@ fn a_file_of_another_frame_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     for (height, width) in [(8, 9), (12, 6), (1, 1), (0, 0)] {
         let small = Image::from_pixels(Array2::zeros((height, width)));
-        let error = Harness::new(stage(path(&folder))).input("image", small).run().err().expect("an error");
+        let error = Harness::new(stage(path(&folder))).input("image", small).run().expect_err("an error");
         assert_eq!(error.class, ErrorClass::Data, "{error:?}");
         assert!(error.message.contains("S_MASK_SATUR"), "{error:?}");
     }
