@@ -81,7 +81,9 @@ fn the_published_method_finds_m2_in_three_bands() {
     let settings: Vec<String> =
         ["ks", "j", "y", "fpm"].iter().zip(&paths).map(|(key, path)| format!("{key}={path}")).collect();
     let m2 = "sqrt((x_light - 212.5) * (x_light - 212.5) + (y_light - 923.9) * (y_light - 923.9)) < 13";
-    let root = format!("{ROOT} and {m2} and r_geo > 30 and mag_g > mag_r and mag_r > mag_i and mag_g - mag_i < 2");
+    let root = format!(
+        "is_nan(parent_id) and sample == \"expansive\" and {m2} and r_geo > 30 and mag_g > mag_r and mag_r > mag_i and mag_g - mag_i < 2"
+    );
     expect_candidates("sdss.ron", &settings, &[(&root, "min: 1, max: 1")]);
 }
 
