@@ -13,7 +13,7 @@ use crate::contour::numbering::union_of;
 use crate::measure::shape::check_shapes;
 use crate::rules::cull::Rule;
 
-/// Joins samples of objects that were found in one image in different ways, for instance at small and at large scales.
+/// Joins samples of objects that were found in one image in different ways.
 ///
 /// Tables, rejected tables and isophotes belong together in the order of their wires. A row whose contour touches that of a kept
 /// row of an earlier sample is the same object again: it is rejected with the rule `known already`. All ids are new: kept and
