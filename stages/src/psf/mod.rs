@@ -1,6 +1,7 @@
 //! Point-spread functions: analytic models, the bounded fitter, and the PSF field of an image.
 
 mod bright;
+mod catalogue_star;
 mod cells;
 mod faint;
 mod field;
@@ -28,14 +29,13 @@ mod tests;
 mod vector_tests;
 
 pub use bright::{BrightFitOptions, FitBright, fit_bright_star};
+pub use catalogue_star::CatalogueStar;
 pub use cells::{BuildField, CellOptions, GroupFits, Scatter, TooFewStars, build_psf_set};
 pub use faint::{FitFaint, bicubic, fit_faint_star, gaussian_start, outline};
 pub use field::{PsfFieldFit, PsfFitError, fit_psf_field};
 pub use fit_star::{StarFit, StarFlags, fit_star, start_values};
 pub use fitted_star::{FitFlags, FittedStar, ModelFit, fits_to_table, usable_fits};
-pub use isolated::{
-    CatalogueStar, Group, IsolatedStar, Reasons, SelectIsolated, Selection, count_contours, select_isolated,
-};
+pub use isolated::{Group, IsolatedStar, Reasons, SelectIsolated, Selection, count_contours, select_isolated};
 pub use levenberg::{Bounds, Fit, FitOptions, FitPixel, FitStatus, fit};
 pub use model::{MAX_PARAMS, Params, Profile, n_params, params_from_shape, shape_from_params, shape_scale};
 pub use params::{PsfFit, PsfShape};

@@ -151,7 +151,11 @@ impl Checker<'_> {
             }
             Kind::Word if types == ["boolean"] && !is_boolean => self.wrong_type(tree, outer, path),
             Kind::Word if types == ["string"] => {
-                let help = format!("write it in quotes: {:?}", tree.token(self.sources));
+                let help = if tree.is_word("None", self.sources) {
+                    "it must have a value: set it in the file, in an overlay or with --set".to_owned()
+                } else {
+                    format!("write it in quotes: {:?}", tree.token(self.sources))
+                };
                 self.wrong_type(tree, outer, path);
                 if let Some(finding) = self.findings.list.last_mut() {
                     finding.help(help);

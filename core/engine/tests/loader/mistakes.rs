@@ -304,6 +304,8 @@ fn no_damage_to_a_file_makes_the_loader_panic() {
 fn a_word_where_text_is_wanted_gets_its_quotes_suggested() {
     let node = "(kind: \"toy.scale\", params: (factor: 2, name: word), inputs: {\"number\": \"source.number\"})";
     assert_eq!(only(load(&one_node(node))).help.as_deref(), Some("write it in quotes: \"word\""));
+    let help = only(load(&one_node(&node.replace("word", "None")))).help.expect("a help");
+    assert!(help.starts_with("it must have a value"), "{help}");
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use skyloom_data::{Table, TableError};
 
+use crate::psf::CatalogueStar;
 use crate::psf::PositionGrid;
-use crate::subtract::CatalogueStar;
 
 /// What counts as a star, and what as a neighbour.
 #[derive(Debug, Clone, Copy, PartialEq)]

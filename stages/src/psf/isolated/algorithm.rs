@@ -8,23 +8,7 @@ use super::count::{CountScratch, count_contours};
 use super::params::{Group, SelectIsolated};
 use crate::contour::{ContourOptions, find_contours};
 use crate::measure::polygon;
-
-/// A star of the catalogue. NaN stands for what is not known.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CatalogueStar {
-    /// Identifier of the catalogue.
-    pub id: i64,
-    /// Column of the image.
-    pub x: f64,
-    /// Row of the image.
-    pub y: f64,
-    /// Magnitude in the band of the image.
-    pub mag: f64,
-    /// Probability of being a star.
-    pub prob: f64,
-    /// Sharpness; 0 is point-like.
-    pub sharp: f64,
-}
+use crate::psf::CatalogueStar;
 
 /// A star that passed.
 #[derive(Debug, Clone, Copy, PartialEq)]

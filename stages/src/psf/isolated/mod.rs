@@ -7,6 +7,6 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
-pub use algorithm::{CatalogueStar, IsolatedStar, Reasons, Selection, select_isolated};
+pub use algorithm::{IsolatedStar, Reasons, Selection, select_isolated};
 pub use count::count_contours;
 pub use params::{Group, SelectIsolated};

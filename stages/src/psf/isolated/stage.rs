@@ -4,10 +4,10 @@ use skyloom_data::facets::{ColumnKind, ImageFacet, TableFacet};
 use skyloom_data::{Image, Table, TableBuilder};
 use skyloom_engine::{Context, Demand, Facets, FacetsOut, In, Out, Problems, Signature, Stage, StageError};
 
-use super::algorithm::{CatalogueStar, Selection, select_isolated};
+use super::algorithm::{Selection, select_isolated};
 use super::params::SelectIsolated;
 use crate::psf::star_columns::require_star_columns;
-use crate::psf::{check_same_shape, require_same_shape};
+use crate::psf::{CatalogueStar, check_same_shape, require_same_shape};
 
 impl SelectIsolated {
     /// Background-subtracted image.
@@ -36,30 +36,12 @@ const COLUMNS: [(&str, ColumnKind); 7] = [
 /// Fewer stars than this deserve a warning: the cells of the PSF field ask for ten.
 const FEW_STARS: usize = 10;
 
-/// Reads a star catalogue: x, y and mag must be there; ids default to the row number, the rest to NaN.
 fn read_catalogue(table: &Table) -> Result<Vec<CatalogueStar>, StageError> {
-    let bad = |e: skyloom_data::TableError| {
+    CatalogueStar::from_table(table).map_err(|e| {
         StageError::config(format!("input \"stars\": {e}")).with_help(
             "wire a star catalogue with x, y and mag; io.read_catalogue maps the columns of a file to these names",
         )
-    };
-    let column = |name: &str| table.floats(name).map_err(bad);
-    let optional = |name: &str| {
-        if table.has_column(name) { column(name) } else { Ok(vec![f64::NAN; table.n_rows()]) }
-    };
-    let (x, y, mag) = (column("x")?, column("y")?, column("mag")?);
-    let (prob, sharp) = (optional("prob")?, optional("sharp")?);
-    let ids = if table.has_column("id") { table.ints("id").map_err(bad)? } else { vec![None; table.n_rows()] };
-    Ok((0..table.n_rows())
-        .map(|i| CatalogueStar {
-            id: ids[i].unwrap_or(i as i64),
-            x: x[i],
-            y: y[i],
-            mag: mag[i],
-            prob: prob[i],
-            sharp: sharp[i],
-        })
-        .collect())
+    })
 }
 
 fn to_table(stars: &[CatalogueStar], selection: &Selection) -> Result<Table, StageError> {

@@ -6,8 +6,8 @@ use skyloom_data::{Image, Mask, MaskBits, PsfSet};
 
 use super::params::SubtractCatalogue;
 use super::record::{CatalogueFlags, CatalogueRecord};
-use super::star::CatalogueStar;
 use super::task::{Removal, Scene, prepare};
+use crate::psf::CatalogueStar;
 use crate::psf::PositionGrid;
 use crate::subtract::Schedule;
 use crate::subtract::levels::{by_level, levels};

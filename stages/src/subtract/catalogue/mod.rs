@@ -7,7 +7,6 @@ mod params;
 mod record;
 mod segment;
 mod stage;
-mod star;
 mod task;
 
 #[cfg(test)]
@@ -19,4 +18,3 @@ pub use algorithm::{CatalogueSubtraction, SubtractCatalogueError, subtract_catal
 pub use class::{ClassModels, FaintRoute, SaturatedClass, StarRoute};
 pub use params::SubtractCatalogue;
 pub use record::{CatalogueFlags, CatalogueModel, CatalogueRecord, Treatment};
-pub use star::CatalogueStar;

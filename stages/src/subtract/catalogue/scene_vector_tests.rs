@@ -7,14 +7,14 @@ use skyloom_data::{Image, Isophotes, MaskBits, PsfCell, PsfField, PsfModel, PsfS
 use skyloom_engine::Stage;
 use skyloom_testkit::{Harness, floats, vector_json, vector_path};
 
-use super::{CatalogueStar, SubtractCatalogue};
+use super::SubtractCatalogue;
 use crate::background::mesh::MeshBackground;
 use crate::background::nebuliser::Nebulise;
 use crate::contour::{Hierarchy, Trace};
 use crate::io::read_image::ReadImage;
 use crate::measure::MeasureIsophotes;
 use crate::photometry::IsophotalPhotometry;
-use crate::psf::{Profile, params_from_shape};
+use crate::psf::{CatalogueStar, Profile, params_from_shape};
 use crate::rules::cull::{Cull, Rule};
 
 const SIZE: usize = 320;

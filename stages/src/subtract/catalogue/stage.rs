@@ -7,7 +7,7 @@ use skyloom_engine::{Context, Demand, Facets, FacetsOut, In, Out, Problems, Sign
 use super::algorithm::{CatalogueSubtraction, SubtractCatalogueError, subtract_catalogue};
 use super::params::SubtractCatalogue;
 use super::record::{CatalogueFlags, CatalogueRecord, Treatment};
-use super::star::CatalogueStar;
+use crate::psf::CatalogueStar;
 use crate::psf::{check_same_shape, require_columns, require_same_shape};
 use crate::subtract::Schedule;
 

@@ -8,7 +8,7 @@ use super::models::{Fitted, ModelFit};
 use super::params::SubtractCatalogue;
 use super::record::{CatalogueFlags, CatalogueRecord, Treatment};
 use super::segment::{Detection, hole, star_segment};
-use super::star::CatalogueStar;
+use crate::psf::CatalogueStar;
 use crate::psf::{FitPixel, PositionGrid};
 use crate::subtract::levels::Reach;
 

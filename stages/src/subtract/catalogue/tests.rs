@@ -6,7 +6,7 @@ use skyloom_engine::{ErrorClass, Problems, Stage};
 use skyloom_testkit::{Harness, determinism_test, golden_test};
 
 use super::*;
-use crate::psf::{Profile, params_from_shape};
+use crate::psf::{CatalogueStar, Profile, params_from_shape};
 use crate::subtract::Schedule;
 
 const SIZE: usize = 260;

@@ -13,8 +13,8 @@ use super::shape::{Kernel, Shape};
 use super::star::{JointFlags, JointRecord, Place, Prior, Quality, State};
 use super::sweep::StepOptions;
 use crate::background::mesh::MeshError;
+use crate::psf::CatalogueStar;
 use crate::psf::PositionGrid;
-use crate::subtract::CatalogueStar;
 
 /// What is left, and what was taken.
 #[derive(Debug, Clone)]

@@ -8,8 +8,8 @@ use super::algorithm::{JointError, JointSubtraction, magnitude_errors, subtract_
 use super::params::SubtractJoint;
 use super::star::{JointFlags, JointRecord};
 use crate::measure::shape::{check_shape, require_shape};
+use crate::psf::CatalogueStar;
 use crate::psf::require_columns;
-use crate::subtract::CatalogueStar;
 
 impl SubtractJoint {
     /// The image with its sky.

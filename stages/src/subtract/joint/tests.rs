@@ -6,7 +6,7 @@ use skyloom_engine::{Problems, Stage};
 use skyloom_testkit::{Harness, determinism_test, golden_test};
 
 use super::*;
-use crate::subtract::CatalogueStar;
+use crate::psf::CatalogueStar;
 
 const SIZE: usize = 256;
 const SKY: f64 = 5000.0;

@@ -2,7 +2,7 @@
 
 use skyloom_data::{Table, TableError};
 
-/// What the subtraction needs to know of a star. Values that are not known are NaN.
+/// What PSF and star stages need to know of a star. Values that are not known are NaN.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CatalogueStar {
     /// The catalogue's own number.
