@@ -44,6 +44,8 @@ pub enum Domain {
     Injected,
     /// Photon noise of one row of injected light.
     InjectedNoise,
+    /// The catalogue entry of one injected star.
+    InjectedEntry,
 }
 
 /// One stream of random numbers.

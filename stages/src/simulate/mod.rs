@@ -6,6 +6,7 @@ pub mod inject;
 mod lattice;
 pub mod plummer;
 mod profile;
+mod recognition;
 mod render;
 
 pub use draws::{Domain, Draws};

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use skyloom_engine::Problems;
 
+use crate::rules::row_filter::RowFilter;
+
 /// Completeness and magnitude bias of a graph from objects that were planted in its image.
 ///
 /// An object is recovered when its centre lies in the isophote of a root candidate, or within `max(r_half, min_distance_px)` of
@@ -23,6 +25,10 @@ pub struct Recovery {
     /// Column of the candidates that holds the measured magnitude (`mag_Ks`); without it there is no magnitude bias.
     #[serde(default)]
     pub mag_column: Option<String>,
+    /// Condition for the candidates that count, in the language of `rules.cull`: `"sample == \"conservative\""` leaves out what was
+    /// drawn with the stars left in. Left out, all roots.
+    #[serde(default, rename = "where")]
+    pub condition: Option<String>,
     /// Which objects of the truth table count, by its column `kind`; `None` takes all.
     #[serde(default = "clusters")]
     pub kind: Option<String>,
@@ -83,6 +89,7 @@ impl Default for Recovery {
     fn default() -> Self {
         Self {
             mag_column: None,
+            condition: None,
             kind: clusters(),
             bin_width: default_bin(),
             radius_edges_px: default_edges(),
@@ -110,5 +117,6 @@ impl Recovery {
         if self.mag_column.as_ref().is_some_and(String::is_empty) {
             problems.param("mag_column", "an empty name", "the name of a column");
         }
+        RowFilter::new("where", self.condition.as_deref()).check(problems);
     }
 }

@@ -7,6 +7,8 @@ use skyloom_engine::{
     register_stage,
 };
 
+use crate::rules::row_filter::RowFilter;
+
 use super::algorithm::{Cell, Recovered, half_completeness, median_and_scatter, recovery};
 use super::drawing::draw_recovery;
 use super::matching::{Found, Planted};
@@ -89,6 +91,9 @@ impl Stage for Recovery {
         if let Some(name) = &self.mag_column {
             require(Self::CANDIDATES.name, &[name]);
         }
+        if let Some(columns) = TableFacet::from_facet(&inputs.get(Self::CANDIDATES.name)).columns {
+            RowFilter::new("where", self.condition.as_deref()).infer(&columns, problems);
+        }
         let columns = CELL_COLUMNS.map(|(name, kind)| (name.to_owned(), kind)).to_vec();
         outputs.set(Self::TABLE.name, TableFacet { columns: Some(columns) }.to_facet());
     }
@@ -103,6 +108,7 @@ impl Stage for Recovery {
         let (isophotes, before) = (cx.optional(&Self::ISOPHOTES)?, cx.optional(&Self::REFERENCE)?);
         let (rows, objects) = read_truth(&truth, self.kind.as_deref()).map_err(|e| named("truth", &e))?;
         let mag = self.mag_column.as_deref();
+        let table = RowFilter::new("where", self.condition.as_deref()).apply(&table)?;
         let candidates = read_candidates(&table, isophotes.as_deref(), mag).map_err(|e| named("table", &e))?;
         let reference = match &before {
             Some(table) => read_candidates(table, None, None).map_err(|e| named("reference", &e))?,

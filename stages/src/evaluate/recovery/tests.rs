@@ -153,6 +153,15 @@ fn the_tables_say_which_object_was_found_by_what() {
 }
 
 #[test]
+fn only_candidates_that_meet_the_condition_recover() {
+    let (table, isophotes) = candidates();
+    let bright = Recovery { condition: Some("id < 3".into()), ..Recovery::default() };
+    let outcome =
+        Harness::new(bright).input("truth", truth()).input("table", table).input("isophotes", isophotes).run().unwrap();
+    assert_eq!(outcome.metrics.iter().find(|(n, _)| n == "n_recovered").unwrap().1, 3.0);
+}
+
+#[test]
 fn nothing_planted_and_nothing_found_are_fine() {
     let (table, isophotes) = candidates();
     let none = truth().filter(&[false; 24]).unwrap();

@@ -4,6 +4,9 @@ use rayon::prelude::*;
 
 use super::super::draws::{Domain, Draws};
 use super::super::lattice::hash;
+use super::super::recognition::{
+    FLOOR, chance_of_entry, crowded_error, logistic, merging_shift, position_scatter, probability, sharpness,
+};
 use super::crowding::Crowding;
 use super::psf::FieldPsf;
 use super::stage_params::Field;
@@ -28,8 +31,6 @@ pub struct Entry {
     pub parallax: Option<(f64, f64)>,
 }
 
-/// Error floor of PSF photometry in mag.
-const FLOOR: f64 = 0.009;
 /// Completeness falls over this range of magnitudes.
 const LIMIT_WIDTH: f64 = 0.2;
 /// The catalogue ends so far below the magnitude of half completeness.
@@ -62,9 +63,6 @@ fn mag_error(field: &Field, band: usize, mag: f64, fwhm: f64) -> f64 {
     libm::hypot(FLOOR, 1.0857 * variance.sqrt() / counts)
 }
 
-/// Company that does not lower the probability of being a star: a pair in the field is recognised.
-const LONELY: f64 = 1.5;
-
 /// The star's row, twice for a duplicate; `None` when it is missing.
 fn star_entries(field: &Field, truth: &Truth, number: usize, light: &Crowding, psf: &FieldPsf) -> Option<Vec<Entry>> {
     let star = &truth.stars[number];
@@ -76,19 +74,19 @@ fn star_entries(field: &Field, truth: &Truth, number: usize, light: &Crowding, p
     let mut draws = Draws::new(field.seed, Domain::Entry, 0, number as u64);
     let ratio = light.others / light.peak.max(1e-300);
     let by_mag = 1.0 / (1.0 + libm::exp((star.mag - limit) / LIMIT_WIDTH));
-    let by_crowding = 1.0 / (1.0 + (ratio / field.crowding_limit).powi(6));
-    if draws.uniform() >= by_mag * by_crowding {
+    if draws.uniform() >= by_mag * chance_of_entry(ratio, field.crowding_limit) {
         return None;
     }
 
     let fwhm = psf.fwhm(star.x, star.y);
     // Neighbours that merge with the star brighten it and raise its errors.
-    let shift = -2.5 * libm::log10(1.0 + light.merged);
-    let crowded = 0.03 * ratio.min(2.0);
-    let (mut mags, mut errors) = (Vec::new(), Vec::new());
+    let shift = merging_shift(&light.crowd);
+    let (mut mags, mut errors, mut alone) = (Vec::new(), Vec::new(), Vec::new());
     for band in 0..field.bands.len() {
         let mag = truth.star_mag(field, number, band);
-        let error = libm::hypot(mag_error(field, band, mag, fwhm), crowded);
+        let single = mag_error(field, band, mag, fwhm);
+        let error = crowded_error(single, ratio);
+        alone.push(single);
         mags.push(mag + shift + error * draws.normal());
         errors.push(error);
     }
@@ -96,22 +94,17 @@ fn star_entries(field: &Field, truth: &Truth, number: usize, light: &Crowding, p
         return None;
     }
     let error = errors.first().copied().unwrap_or(FLOOR);
-    let scatter = libm::hypot(0.02, 0.9 * error) + 0.1 * light.merged.min(1.0);
+    let scatter = position_scatter(error, &light.crowd);
     let (dx, dy) = draws.normal_pair();
-    let sharp = libm::hypot(0.065, 1.1 * error) * draws.normal() + light.broadening;
-    // A logistic of signal, sharpness and chance: 0.965 for a bright single star, 0.83 at an error of 0.2 mag.
-    let z = 3.3
-        - 3.9 * error.sqrt().min(1.2) * (1.0 - FLOOR / error)
-        - 8.5 * light.broadening
-        - (light.company - LONELY).max(0.0)
-        + (0.95 + 2.2 * error.min(0.6)) * draws.normal();
+    let sharp = sharpness(error, &light.crowd, draws.normal());
+    let prob = probability(alone.first().copied().unwrap_or(FLOOR), error, &light.crowd, draws.normal());
     let first = Entry {
         x: star.x + scatter * dx,
         y: star.y + scatter * dy,
         mags,
         errors,
         sharp,
-        prob: logistic(z),
+        prob,
         parallax: parallax(star, &mut draws),
     };
     let mut entries = vec![first];
@@ -127,10 +120,6 @@ fn star_entries(field: &Field, truth: &Truth, number: usize, light: &Crowding, p
         entries.push(second);
     }
     Some(entries)
-}
-
-fn logistic(z: f64) -> f64 {
-    1.0 / (1.0 + libm::exp(-z))
 }
 
 /// An astrometric match: rarer and worse for faint stars, none below 18 mag.

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use crate::psf::PositionGrid;
 
+use super::super::recognition::Crowd;
 use super::psf::FieldPsf;
 use super::stage_params::Field;
 use super::truth::Star;
@@ -15,13 +16,8 @@ pub struct Crowding {
     pub peak: f64,
     /// Light of all other stars at its place in counts.
     pub others: f64,
-    /// Light of stars that a fit of this star takes for it, relative to its own.
-    pub merged: f64,
-    /// By how much those stars broaden its image, in units of sharpness.
-    pub broadening: f64,
-    /// Stars nearby, each counted up to 1 by its flux over that of the star: PSF photometry is less sure of being right about one
-    /// star the more of its like surround it, which lowers the catalogue's probabilities in clusters.
-    pub company: f64,
+    /// Those that merge with it, broaden it and keep it company.
+    pub crowd: Crowd,
 }
 
 /// Stars beyond this distance count when they are bright.
@@ -29,15 +25,6 @@ const NEAR_PX: f64 = 12.0;
 const FAR_PX: f64 = 40.0;
 /// A star this bright lights up pixels beyond [`NEAR_PX`].
 const BRIGHT_MAG: f64 = 14.0;
-/// Width, in FWHM, of the Gaussian with which a fit takes neighbours for the star: in an even crowd it then swallows 0.42 of the
-/// light at the star's place, and a star 1 FWHM away hardly counts. Both as in PSF photometry of crowded VISTA fields.
-const MERGE_FWHM: f64 = 0.3;
-/// Sharpness per unit of the second moment (in FWHM^2) that those neighbours add: 0.4 for an equal star at half an FWHM.
-const BROADEN: f64 = 9.0;
-
-/// Width, in FWHM, of the Gaussian within which neighbours count as company.
-const COMPANY_FWHM: f64 = 2.0;
-
 /// The light around every star, in their order.
 #[must_use]
 pub fn measure_crowding(field: &Field, stars: &[Star], psf: &FieldPsf) -> Vec<Crowding> {
@@ -56,10 +43,7 @@ pub fn measure_crowding(field: &Field, stars: &[Star], psf: &FieldPsf) -> Vec<Cr
                 if j != i {
                     c.others += counts[j] * psf.round(r, fwhm);
                     let (ratio, d2) = (counts[j] / counts[i], (r / fwhm).powi(2));
-                    let taken = ratio * libm::exp(-0.5 * d2 / (MERGE_FWHM * MERGE_FWHM));
-                    c.merged += taken;
-                    c.broadening += taken * d2;
-                    c.company += ratio.min(1.0) * libm::exp(-0.5 * d2 / (COMPANY_FWHM * COMPANY_FWHM));
+                    c.crowd.add(ratio, d2);
                 }
                 true
             });
@@ -69,7 +53,7 @@ pub fn measure_crowding(field: &Field, stars: &[Star], psf: &FieldPsf) -> Vec<Cr
                 }
                 true
             });
-            c.broadening = BROADEN * c.broadening / (1.0 + c.merged + c.broadening);
+            c.crowd = c.crowd.finish();
             c
         })
         .collect()

@@ -5,94 +5,155 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, new_null_array};
 use arrow::compute::concat;
 use arrow::datatypes::DataType;
-use skyloom_data::{Table, TableBuilder, TableError, Wcs};
+use skyloom_data::{Image, Table, TableBuilder, TableError, Wcs};
 
-use crate::psf::PositionGrid;
+use crate::psf::{PositionGrid, mad_sigma};
 
+use super::super::draws::{Domain, Draws};
+use super::super::recognition::{
+    Crowd, FLOOR, chance_of_entry, crowded_error, merging_shift, position_scatter, probability, sharpness,
+};
 use super::super::render::PointSource;
 
-/// What hides a star from PSF photometry, or makes it unsure whether it is one star.
+/// What PSF photometry of the image can see.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Seeing {
-    /// Largest light of others at the star's place, as a part of the star's own peak.
+    /// Faintest flux that is listed.
+    pub flux_limit: f64,
+    /// Light of others at the star's place, as a part of the star's own peak, at which half of the stars are listed.
     pub crowding_limit: f64,
-    /// Most stars nearby, each counted up to 1 by its flux over that of the star.
-    pub company_limit: f64,
+    /// Standard deviation of a pixel of the sky.
+    pub sky_sigma: f64,
+    /// Electrons per pixel unit, where known.
+    pub gain: Option<f64>,
+}
+
+/// A planted star as the list has it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Entry {
+    /// Number of the star among those given.
+    pub star: usize,
+    /// Measured place and flux.
+    pub source: PointSource,
+    /// Error of the magnitude.
+    pub error: f64,
+    /// 0 = point-like, larger = extended.
+    pub sharp: f64,
+    /// Probability of being a star.
+    pub prob: f64,
 }
 
 /// Neighbours farther than this, in FWHM, neither hide a star nor keep it company.
 const REACH_FWHM: f64 = 4.0;
-/// Width, in FWHM, of the Gaussian within which neighbours count as company: as in `simulate.field`.
-const COMPANY_FWHM: f64 = 2.0;
 
-/// Which stars brighter than `flux_limit` a catalogue holds: of those closer than one `fwhm` to each other the brightest, and
-/// none that the crowd hides. `stars` are all members, down to the faintest. Numbers in order of brightness.
+/// Standard deviation of a pixel of the sky, from differences of neighbours, which gradients and most stars leave alone; 0 for an
+/// image without any.
 #[must_use]
-pub fn catalogued(
+pub fn sky_sigma(image: &Image) -> f64 {
+    // A million pixels know it to 0.1 %.
+    let step = (image.width() * image.height() / 1_000_000).max(1);
+    let (width, n) = (image.width(), image.width() * image.height());
+    let differences: Vec<f64> = (0..n)
+        .step_by(step)
+        .filter(|i| i % width + 1 < width)
+        .map(|i| f64::from(image.pixels[[i / width, i % width + 1]]) - f64::from(image.pixels[[i / width, i % width]]))
+        .filter(|d| d.is_finite())
+        .collect();
+    if differences.is_empty() { 0.0 } else { mad_sigma(&differences, 0.0) / std::f64::consts::SQRT_2 }
+}
+
+/// The stars that a catalogue holds, with errors, as the field of `simulate.field` is listed. `stars` are all members of one object,
+/// down to the faintest; `draws` gives the random numbers of each. In order of brightness.
+#[must_use]
+pub fn list_stars(
     stars: &[PointSource],
-    flux_limit: f64,
     seeing: Seeing,
     fwhm: impl Fn(f64, f64) -> f64,
-) -> Vec<usize> {
+    draws: impl Fn(usize) -> Draws,
+) -> Vec<Entry> {
     let mut order: Vec<usize> = (0..stars.len()).collect();
     order.sort_by(|&a, &b| stars[b].flux.total_cmp(&stars[a].flux).then(a.cmp(&b)));
     let grid = PositionGrid::new(stars.iter().map(|s| (s.x, s.y)), 8.0);
-    let mut rank = vec![0; stars.len()];
-    for (place, &i) in order.iter().enumerate() {
-        rank[i] = place;
-    }
-    let mut is_kept = vec![false; stars.len()];
     order
         .into_iter()
-        .take_while(|&i| stars[i].flux > flux_limit)
-        .filter(|&i| {
-            let star = &stars[i];
-            let width = fwhm(star.x, star.y);
-            let is_merged = grid.any_within(star.x, star.y, width, |j| rank[j] < rank[i] && is_kept[j]);
-            is_kept[i] = !is_merged && is_seen(stars, i, seeing, width, &grid);
-            is_kept[i]
-        })
+        .take_while(|&i| stars[i].flux > seeing.flux_limit)
+        .filter_map(|i| list_star(stars, i, seeing, fwhm(stars[i].x, stars[i].y), &grid, draws(i)))
         .collect()
 }
 
-fn is_seen(stars: &[PointSource], i: usize, seeing: Seeing, fwhm: f64, grid: &PositionGrid) -> bool {
+fn list_star(
+    stars: &[PointSource],
+    i: usize,
+    seeing: Seeing,
+    fwhm: f64,
+    grid: &PositionGrid,
+    mut draws: Draws,
+) -> Option<Entry> {
     let star = &stars[i];
-    let (mut light, mut company) = (0.0, 0.0);
+    let (mut others, mut crowd) = (0.0, Crowd::default());
     grid.visit_within(star.x, star.y, REACH_FWHM * fwhm, |j, r| {
         if j != i {
             let (ratio, d2) = (stars[j].flux / star.flux, (r / fwhm).powi(2));
             // A Gaussian core: 4 ln 2 per squared FWHM.
-            light += ratio * libm::exp(-2.772_588_722_239_781 * d2);
-            company += ratio.min(1.0) * libm::exp(-0.5 * d2 / (COMPANY_FWHM * COMPANY_FWHM));
+            others += ratio * libm::exp(-2.772_588_722_239_781 * d2);
+            crowd.add(ratio, d2);
         }
         true
     });
-    light <= seeing.crowding_limit && company <= seeing.company_limit
+    let crowd = crowd.finish();
+    if draws.uniform() >= chance_of_entry(others, seeing.crowding_limit) {
+        return None;
+    }
+    // A PSF of this FWHM spreads the noise of `4 pi sigma^2` pixels on the flux.
+    let pixels = 4.0 * std::f64::consts::PI * (fwhm / 2.355).powi(2);
+    let variance = pixels * seeing.sky_sigma.powi(2) + seeing.gain.map_or(0.0, |gain| star.flux / gain);
+    let alone = libm::hypot(FLOOR, 1.0857 * variance.sqrt() / star.flux);
+    let error = crowded_error(alone, others);
+    let mag_offset = merging_shift(&crowd) + error * draws.normal();
+    let scatter = position_scatter(error, &crowd);
+    let (dx, dy) = draws.normal_pair();
+    let source = PointSource {
+        x: star.x + scatter * dx,
+        y: star.y + scatter * dy,
+        flux: star.flux * libm::exp10(-0.4 * mag_offset),
+    };
+    let sharp = sharpness(error, &crowd, draws.normal());
+    let prob = probability(alone, error, &crowd, draws.normal());
+    Some(Entry { star: i, source, error, sharp, prob })
 }
 
-/// A star list with more rows: `x`, `y`, the magnitude, `flux`, `id` (continued), `ra` and `dec` (by the WCS) where it has such
-/// columns, empty values in the others. Without a list, one of `id, x, y, ra, dec`, magnitude and `flux`.
+/// The random numbers of one star of one object.
+#[must_use]
+pub fn entry_draws(seed: u64, object: usize, star: usize) -> Draws {
+    Draws::new(seed, Domain::InjectedEntry, object as u64, star as u64)
+}
+
+/// A star list with more rows, each an entry and its magnitude: `x`, `y`, the magnitude, `mag_err`, `sharp`, `prob`, `flux`, `id`
+/// (continued), `ra` and `dec` (by the WCS) where it has such columns, empty values in the others. Without a list, one of all these.
 ///
 /// # Errors
 /// When the list has no numeric columns `x` and `y`.
 pub fn add_entries(
     list: Option<&Table>,
-    stars: &[(PointSource, f64)],
+    stars: &[(Entry, f64)],
     mag_column: &str,
     wcs: Option<&Wcs>,
 ) -> Result<Table, TableError> {
     let sky: Vec<(f64, f64)> = stars
         .iter()
-        .map(|(s, _)| wcs.and_then(|w| w.pixel_to_icrs(s.x, s.y)).unwrap_or((f64::NAN, f64::NAN)))
+        .map(|(s, _)| wcs.and_then(|w| w.pixel_to_icrs(s.source.x, s.source.y)).unwrap_or((f64::NAN, f64::NAN)))
         .collect();
     let numbers = |name: &str| -> Option<Vec<f64>> {
         let of = |f: &dyn Fn(usize) -> f64| Some((0..stars.len()).map(f).collect());
         match name {
-            "x" => of(&|i| stars[i].0.x),
-            "y" => of(&|i| stars[i].0.y),
+            "x" => of(&|i| stars[i].0.source.x),
+            "y" => of(&|i| stars[i].0.source.y),
             "ra" => of(&|i| sky[i].0),
             "dec" => of(&|i| sky[i].1),
-            "flux" => of(&|i| stars[i].0.flux),
+            "flux" => of(&|i| stars[i].0.source.flux),
+            "mag_err" => of(&|i| stars[i].0.error),
+            "sharp" => of(&|i| stars[i].0.sharp),
+            "prob" => of(&|i| stars[i].0.prob),
             name if name == mag_column => of(&|i| stars[i].1),
             _ => None,
         }
@@ -105,6 +166,9 @@ pub fn add_entries(
             ("ra", "deg", "right ascension (ICRS)"),
             ("dec", "deg", "declination (ICRS)"),
             (mag_column, "mag", "magnitude"),
+            ("mag_err", "mag", "error of the magnitude"),
+            ("sharp", "", "0 = point-like, larger = extended"),
+            ("prob", "", "probability of being a star"),
             ("flux", "", "flux in pixel units"),
         ] {
             builder = builder.float(name, unit, text, numbers(name).unwrap_or_default());

@@ -10,7 +10,7 @@ mod stage;
 mod tests;
 
 pub use algorithm::{InjectionPsf, add_light};
-pub use entries::{Seeing, add_entries, catalogued};
+pub use entries::{Entry, Seeing, add_entries, entry_draws, list_stars, sky_sigma};
 pub use params::{Inject, Light};
 pub use placing::{Ground, place_objects};
 pub use sources::{Injected, Member, make_object};

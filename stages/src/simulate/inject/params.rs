@@ -25,9 +25,9 @@ pub enum Light {
 /// With `mag_steps` and `radius_steps` the clusters go round a grid of magnitudes and radii; otherwise they are drawn, evenly in
 /// magnitude and in the logarithm of the radius. The random numbers of an object depend on `seed` and its number alone.
 ///
-/// Members that a catalogue would hold (brighter than `catalogue_limit`, none brighter within one FWHM, neither hidden by the
-/// crowd nor lost in it: `crowding_limit`, `company_limit`) and all single stars of
-/// that brightness are appended to the star list, with empty values in columns that are not known.
+/// Members and single stars that a catalogue would hold (brighter than `catalogue_limit`, not hidden by the crowd) are appended to the
+/// star list as PSF photometry would measure them: with errors, merged with close neighbours, and with the sharpness and the
+/// probability of being a star that fall in company; the same model as in `simulate.field`. Columns that are not known stay empty.
 ///
 /// Metrics: `n_clusters`, `n_stars`, `n_left_out`, `n_catalogued`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -124,20 +124,13 @@ pub struct Inject {
     #[serde(default)]
     #[schemars(range(min = -10.0, max = 40.0))]
     pub catalogue_limit: Option<f64>,
-    /// Members are listed only where the light of the others at their place is at most this part of their own peak.
+    /// Light of the others at a member's place, as a part of its own peak, at which half of the members are listed.
     ///
     /// Surveys have gaps in the cores of clusters. With a large value the core is in the list star by star, and removal of the
     /// listed stars removes the cluster. 1.05 as in `simulate.field`.
     #[serde(default = "default_crowding_limit")]
     #[schemars(range(min = 0.01, max = 1e6))]
     pub crowding_limit: f64,
-    /// Members are listed only with at most this many stars about them (within about 2 FWHM, fainter ones counted by their flux).
-    ///
-    /// Among many of its like, PSF photometry is not sure of being right about one star. 5.5 is where the catalogue of
-    /// `simulate.field` falls below the probability 0.33 that star removal asks for.
-    #[serde(default = "default_company_limit")]
-    #[schemars(range(min = 0.0, max = 1e6))]
-    pub company_limit: f64,
     /// Column of the star list that takes their magnitudes.
     #[serde(default = "default_mag_column")]
     pub mag_column: String,
@@ -163,7 +156,6 @@ defaults! {
     default_edge: f64 = 75.0;
     default_clearance: f64 = 5.0;
     default_crowding_limit: f64 = 1.05;
-    default_company_limit: f64 = 5.5;
     default_mag_column: String = "mag".to_owned();
 }
 
@@ -197,7 +189,6 @@ impl Inject {
             clearance_px: default_clearance(),
             catalogue_limit: None,
             crowding_limit: default_crowding_limit(),
-            company_limit: default_company_limit(),
             mag_column: default_mag_column(),
         }
     }
@@ -218,7 +209,6 @@ impl Inject {
             ("edge_px", self.edge_px, 0.0, 1e5),
             ("clearance_px", self.clearance_px, 0.0, 1e3),
             ("crowding_limit", self.crowding_limit, 0.01, 1e6),
-            ("company_limit", self.company_limit, 0.0, 1e6),
         ] {
             problems.require_range(name, value, low, high);
         }

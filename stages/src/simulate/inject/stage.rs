@@ -8,7 +8,7 @@ use skyloom_engine::{
 
 use super::super::render::PointSource;
 use super::algorithm::{InjectionPsf, add_light};
-use super::entries::{Seeing, add_entries, catalogued};
+use super::entries::{Entry, Seeing, add_entries, entry_draws, list_stars, sky_sigma};
 use super::params::Inject;
 use super::placing::{Ground, place_objects};
 use super::sources::{Injected, make_object};
@@ -75,7 +75,7 @@ impl Stage for Inject {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn check(&self, problems: &mut Problems) {
@@ -158,16 +158,21 @@ impl Stage for Inject {
         let added = cx.pool().install(|| add_light(&mut image, &sources, &psf, noise, rows, || !cancel.is_cancelled()));
         cx.check_cancelled()?;
 
-        let mut bright: Vec<(PointSource, f64)> = Vec::new();
-        let seeing = Seeing { crowding_limit: self.crowding_limit, company_limit: self.company_limit };
+        let mut bright: Vec<(Entry, f64)> = Vec::new();
         if let Some(limit) = self.catalogue_limit {
+            let flux_limit = exposure * libm::exp10(0.4 * (zero_point - limit));
+            let seeing = Seeing {
+                flux_limit,
+                crowding_limit: self.crowding_limit,
+                sky_sigma: sky_sigma(&input),
+                gain: self.gain,
+            };
             for p in planted.iter_mut().filter(|p| p.object.is_resolved) {
-                let mag_of = |part: f64| p.object.mag - 2.5 * libm::log10(part);
                 let stars: Vec<PointSource> = p.object.members.iter().map(|m| point(p, m)).collect();
-                let flux_limit = p.flux * libm::exp10(0.4 * (p.object.mag - limit));
-                let seen = catalogued(&stars, flux_limit, seeing, |x, y| psf.fwhm(x, y));
+                let draws = |i: usize| entry_draws(self.seed, p.id, i);
+                let seen = list_stars(&stars, seeing, |x, y| psf.fwhm(x, y), draws);
                 p.n_catalogued = seen.len();
-                bright.extend(seen.into_iter().map(|i| (stars[i], mag_of(stars[i].flux / p.flux))));
+                bright.extend(seen.into_iter().map(|e| (e, limit - 2.5 * libm::log10(e.source.flux / flux_limit))));
             }
         }
         let longer = add_entries(list.as_deref(), &bright, &self.mag_column, input.wcs.as_ref())

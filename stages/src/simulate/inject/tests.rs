@@ -193,35 +193,47 @@ fn bright_stars_join_the_list_with_empty_unknowns() {
     assert_eq!(longer.n_rows() as i64, 2 + n);
     assert_eq!(longer.ints("id").unwrap()[..3], [Some(7), Some(3), Some(8)]);
     assert!(longer.floats("Ks").unwrap().iter().all(|m| *m < 19.5));
-    assert!(longer.floats("prob").unwrap()[2..].iter().all(|p| p.is_nan()));
+    assert!(longer.floats("prob").unwrap()[2..].iter().all(|p| (0.0..=1.0).contains(p)));
     let alone = Harness::new(inject).input("image", image(300, 260)).run().unwrap();
     assert_eq!(alone.get::<Table>("stars").n_rows() as i64, n);
 }
 
-#[test]
-fn of_stars_closer_than_the_width_only_the_brightest_is_catalogued() {
-    let star = |x: f64, flux: f64| PointSource { x, y: 5.0, flux };
-    let stars = [star(10.0, 1.0), star(11.0, 5.0), star(12.5, 2.0), star(30.0, 0.1)];
-    // 12.5 is hidden by 11; 10 is hidden too; 30 is alone.
-    let seeing = Seeing { crowding_limit: 1e6, company_limit: 1e6 };
-    assert_eq!(catalogued(&stars, 0.0, seeing, |_, _| 2.0), [1, 3]);
-    assert_eq!(catalogued(&stars, 0.1, seeing, |_, _| 2.0), [1]);
+/// A list with this crowding limit, of a quiet sky.
+fn listed(stars: &[PointSource], flux_limit: f64, crowding_limit: f64) -> Vec<Entry> {
+    let seeing = Seeing { flux_limit, crowding_limit, sky_sigma: 1e-4, gain: None };
+    list_stars(stars, seeing, |_, _| 2.5, |i| entry_draws(1, 0, i))
 }
 
 #[test]
-fn a_crowd_hides_its_stars_from_the_catalogue() {
-    // A star of 2 on a pile of 50 faint ones, which together are brighter; the same star alone; eight equal stars 3 px apart.
+fn a_crowd_hides_its_stars_from_the_list() {
+    // A star of 2 on a pile of 50 faint ones, which together are brighter; the same star alone.
     let mut stars = vec![PointSource { x: 20.0, y: 20.0, flux: 2.0 }, PointSource { x: 80.0, y: 20.0, flux: 2.0 }];
     stars.extend((0..50).map(|i| PointSource { x: 20.0 + 0.01 * f64::from(i), y: 20.5, flux: 0.1 }));
-    stars.extend((0..9).map(|i| PointSource {
-        x: 140.0 + 3.0 * f64::from(i % 3),
-        y: 20.0 + 3.0 * f64::from(i / 3),
-        flux: 1.0,
-    }));
-    let n = |crowding_limit: f64, company_limit: f64| {
-        catalogued(&stars, 0.5, Seeing { crowding_limit, company_limit }, |_, _| 2.5).len()
-    };
-    assert_eq!((n(1e6, 1e6), n(1.05, 1e6), n(1e6, 2.0)), (11, 10, 1));
+    let numbers = |limit: f64| listed(&stars, 0.5, limit).iter().map(|e| e.star).collect::<Vec<_>>();
+    assert_eq!((numbers(1e6), numbers(0.3)), (vec![0, 1], vec![1]));
+    assert!(listed(&stars, 2.5, 1e6).is_empty(), "all are fainter than the limit");
+}
+
+#[test]
+fn members_among_many_of_their_like_have_low_probabilities() {
+    // Nine equal stars 3 px apart, and one alone.
+    let mut stars: Vec<PointSource> = (0..9)
+        .map(|i| PointSource { x: 140.0 + 3.0 * f64::from(i % 3), y: 20.0 + 3.0 * f64::from(i / 3), flux: 1.0 })
+        .collect();
+    stars.push(PointSource { x: 20.0, y: 20.0, flux: 1.0 });
+    let list = listed(&stars, 0.5, 1e6);
+    assert_eq!(list.len(), 10);
+    assert!(list.iter().all(|e| if e.star == 9 { e.prob > 0.7 } else { e.prob < 0.6 }), "{list:?}");
+    assert!(list.iter().all(|e| (e.source.x - stars[e.star].x).abs() < 0.5 && e.error < 0.1));
+}
+
+#[test]
+fn the_sky_is_measured_between_neighbours() {
+    let mut noisy = image(300, 200);
+    let mut draws = Draws::new(5, Domain::Noise, 0, 0);
+    noisy.pixels.indexed_iter_mut().for_each(|((y, _), v)| *v = (y as f64 + 2.0 * draws.normal()) as f32);
+    assert!((sky_sigma(&noisy) - 2.0).abs() < 0.05);
+    assert_eq!(sky_sigma(&image(1, 1)), 0.0);
 }
 
 #[test]
@@ -251,4 +263,4 @@ fn full() -> Harness {
 }
 
 determinism_test!(inject_is_deterministic, full());
-golden_test!(inject_is_frozen, full(), version: 2, digest: "bdf4b68ac7f4");
+golden_test!(inject_is_frozen, full(), version: 3, digest: "bdf4b68ac7f4");
