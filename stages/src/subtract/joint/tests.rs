@@ -84,11 +84,19 @@ fn scattered(stars: &[CatalogueStar]) -> Vec<CatalogueStar> {
 }
 
 fn params() -> SubtractJoint {
-    SubtractJoint { psf_neighbour_share: 0.3, min_psf_stars: 8, rounds: 3, ..SubtractJoint::default() }
+    SubtractJoint {
+        psf_mag: Some((12.2, 16.5)),
+        trend_mag: Some(14.8),
+        shape_mag: Some(16.5),
+        psf_neighbour_share: 0.3,
+        min_psf_stars: 8,
+        rounds: 3,
+        ..SubtractJoint::default()
+    }
 }
 
 fn subtract(image: &Image, stars: &[CatalogueStar]) -> JointSubtraction {
-    subtract_joint(image, None, stars, &vec![0.03; stars.len()], &params(), &|| true).expect("the removal succeeds")
+    subtract_joint(image, None, None, stars, &vec![0.03; stars.len()], &params(), &|| true).expect("the removal succeeds")
 }
 
 fn rms(map: &Array2<f32>, margin: usize) -> f64 {
@@ -181,15 +189,15 @@ fn bad_pixels_are_zero_and_sources_that_are_no_stars_stay() {
 fn too_few_psf_stars_is_an_error_with_the_counts() {
     let stars = [star(0, 100.0, 100.0, 14.0)];
     let image = frame(&stars);
-    let error = subtract_joint(&image, None, &stars, &[0.0], &params(), &|| true).expect_err("one star is no PSF");
+    let error = subtract_joint(&image, None, None, &stars, &[0.0], &params(), &|| true).expect_err("one star is no PSF");
     assert!(matches!(error, JointError::TooFewPsfStars { found: 1, needed: 8, .. }), "{error}");
-    let error = subtract_joint(&image, None, &[], &[], &params(), &|| true).expect_err("no star is no PSF");
+    let error = subtract_joint(&image, None, None, &[], &[], &params(), &|| true).expect_err("no star is no PSF");
     assert!(error.to_string().starts_with("0 PSF stars"), "{error}");
 }
 
 #[test]
 fn parameters_that_make_no_sense_are_refused() {
-    let stage = SubtractJoint { psf_mag: (16.0, 12.0), flux_prior: f64::NAN, rounds: 1, ..SubtractJoint::default() };
+    let stage = SubtractJoint { psf_mag: Some((16.0, 12.0)), flux_prior: f64::NAN, rounds: 1, ..SubtractJoint::default() };
     let mut problems = Problems::new();
     stage.check(&mut problems);
     assert_eq!(problems.list().len(), 3);
