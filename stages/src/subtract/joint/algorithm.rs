@@ -142,7 +142,7 @@ const FLUX_PER_MAG: f64 = 0.921_034_037_197_618_3;
 const WING_SIGMA: f64 = 0.05;
 
 /// Relative scatter of the catalogue's fluxes of stars whose core is hidden.
-const CAPPED_PRIOR: f64 = 0.5;
+const CAPPED_PRIOR: f64 = 0.3;
 
 /// The pixel of a coordinate.
 fn pixel(v: f64, size: usize) -> usize {
@@ -267,7 +267,7 @@ pub fn subtract_joint(
     let middle = good.len() / 2;
     let median = if good.is_empty() { 0.0 } else { f64::from(*good.select_nth_unstable_by(middle, f32::total_cmp).1) };
     drop(good);
-    let mut noise = NoiseModel { level: median, sigma: 1.0 };
+    let mut noise = NoiseModel { level: median, sigma: 1.0, subtracted_sky: params.subtracted_sky };
     noise.sigma = measure(&image.pixels, &residual, &bad, confidence, |_, _| true, noise).ok_or(JointError::NoNoise)?;
 
     let mut brightness = Brightness::new(params, mag_of, noise.sigma);

@@ -108,6 +108,13 @@ pub struct SubtractJoint {
     #[serde(default = "default_max_radius_px")]
     #[schemars(range(min = 8, max = 1000), extend("x-unit" = "px"))]
     pub max_radius_px: usize,
+    /// Sky that the image had before it was subtracted, in its unit per pixel: photon noise grows with the light above it.
+    ///
+    /// Absent, an image without sky has the same noise everywhere: fits in the cores of stars and clusters then trust pixels too much.
+    /// An image with its sky needs no value.
+    #[serde(default)]
+    #[schemars(range(min = 0.0))]
+    pub subtracted_sky: Option<f64>,
     /// Zero point of the catalogue's magnitudes where the image has none; as in `photometry.psf`.
     #[serde(default)]
     #[schemars(range(min = -100.0, max = 100.0), extend("x-unit" = "mag"))]
@@ -164,6 +171,7 @@ impl Default for SubtractJoint {
             sky_box_px: default_sky_box_px(),
             rounds: default_rounds(),
             max_radius_px: default_max_radius_px(),
+            subtracted_sky: None,
             instrumental_zero_point: 0.0,
         }
     }
@@ -205,6 +213,9 @@ impl SubtractJoint {
             if let Some(value) = value {
                 problems.require_range(name, value, -50.0, 50.0);
             }
+        }
+        if let Some(sky) = self.subtracted_sky {
+            problems.require_positive("subtracted_sky", sky);
         }
         if let Some((bright, faint)) = self.psf_mag
             && bright >= faint
