@@ -432,9 +432,10 @@ pub fn subtract_joint(
             record.flags |= JointFlags::NOT_FITTED;
         }
     }
-    let image_out = Zip::from(&image.pixels).and(&level).and(&missing).par_map_collect(|v, b, missing| {
-        if *missing { 0.0 } else { v - b }
-    });
+    let image_out = Zip::from(&image.pixels)
+        .and(&level)
+        .and(&missing)
+        .par_map_collect(|v, b, missing| if *missing { 0.0 } else { v - b });
     let mut residual = image_out.clone();
     scene.subtract_from(&mut residual, psf.alpha, |_| true);
     let mut foreground = image_out.clone();

@@ -1,5 +1,6 @@
 //! `subtract.joint` as a stage.
 
+use ndarray::{Array2, Zip};
 use skyloom_data::facets::{ColumnKind, ImageFacet, TableFacet};
 use skyloom_data::{Image, MaskBits, PsfField, Table, TableBuilder};
 use skyloom_engine::{Context, Demand, Facets, FacetsOut, In, Opt, Out, Problems, Signature, Stage, StageError};
@@ -19,8 +20,8 @@ impl SubtractJoint {
     /// Pixels without weight.
     pub const MASK: Opt<Image> = Opt::new(
         "mask",
-        "image whose mask says which pixels the fits do not see, such as saturated cores that the survey interpolated: their values stay \
-         in the images with stars; its pixel values are not used",
+        "image whose mask says which pixels the fits do not see, such as saturated cores that the survey interpolated. Their values stay in \
+         the images with stars; in the residual they are SATURATED, with a value from around. Its pixel values are not used",
     );
     /// The catalogue.
     pub const STARS: In<Table> = In::new(
@@ -126,7 +127,10 @@ impl Stage for SubtractJoint {
         let progress = cx.progress("steps", 0);
         let tick = || !progress.is_cancelled();
         let map = confidence.as_ref().map(|c| &c.pixels);
-        let done = cx.pool().install(|| subtract_joint(&image, map, hidden.as_ref(), &stars, &errors, self, &tick)).map_err(explain)?;
+        let done = cx
+            .pool()
+            .install(|| subtract_joint(&image, map, hidden.as_ref(), &stars, &errors, self, &tick))
+            .map_err(explain)?;
         report(cx, &done);
         cx.set(&Self::RECORDS, record_table(&image, &stars, &done.records)?);
         cx.set(&Self::PSF, done.psf.to_field(image.width(), image.height(), done.n_psf_stars));
@@ -138,7 +142,14 @@ impl Stage for SubtractJoint {
             }
             out
         };
-        cx.set(&Self::RESIDUAL, with(done.residual));
+        let mut residual = with(done.residual);
+        if let Some(hidden) = &hidden {
+            // What is left of a star whose core was not seen is no measurement.
+            let mut mask = residual.mask.take().unwrap_or_else(|| Array2::zeros(hidden.dim()));
+            Zip::from(&mut mask).and(hidden).for_each(|m, &h| *m |= if h { MaskBits::SATURATED } else { 0 });
+            residual.mask = Some(mask);
+        }
+        cx.set(&Self::RESIDUAL, residual);
         cx.set(&Self::FOREGROUND, with(done.foreground));
         cx.set(&Self::WITH_STARS, with(done.image));
         cx.set(&Self::BACKGROUND, with(done.sky));
