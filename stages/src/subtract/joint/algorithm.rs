@@ -143,6 +143,8 @@ const WING_SIGMA: f64 = 0.05;
 
 /// Relative scatter of the catalogue's fluxes of stars whose core is hidden.
 const CAPPED_PRIOR: f64 = 0.3;
+/// Their flux stays below this multiple of the catalogue's: in a crowd, wings alone say anything.
+const CAPPED_BRIGHTENING: f64 = 2.5;
 
 /// The pixel of a coordinate.
 fn pixel(v: f64, size: usize) -> usize {
@@ -314,6 +316,7 @@ pub fn subtract_joint(
                     y: s.y,
                     position_sd: (0.7 * error).clamp(params.position_prior_px, params.position_prior_px.max(0.4)),
                     flux,
+                    max_flux: if is_capped { CAPPED_BRIGHTENING * flux } else { f64::INFINITY },
                     flux_sd: flux * FLUX_PER_MAG * libm::hypot(error, flux_prior),
                     shape: psf.at(state.x, state.y, mag),
                     shape_sd,

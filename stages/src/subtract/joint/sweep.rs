@@ -29,8 +29,6 @@ pub(super) struct StepOptions {
 const MAX_MOVE: f64 = 0.3;
 /// Farthest that a centre may be from the catalogue, px: its pixels are fixed.
 pub(super) const MAX_DRIFT: f64 = 1.9;
-/// A flux stays below this multiple of the catalogue's: with its core hidden, a star's wings alone say anything.
-const MAX_BRIGHTENING: f64 = 2.5;
 /// Farthest that a shape parameter moves in one step.
 const MAX_SHAPE_MOVE: f64 = 0.1;
 /// Pixels that a step needs.
@@ -129,9 +127,7 @@ pub(super) fn step(
     let factor = cholesky(&matrix, n)?;
     solve(&factor, &mut vector, n);
     let mut next = *state;
-    // Stars for the PSF have no prior on the flux: none is hidden, and their scatter is huge.
-    let brightest = (MAX_BRIGHTENING * prior.flux).max(prior.flux + 5.0 * prior.flux_sd);
-    next.flux = (state.flux + vector[0]).clamp(0.0, brightest.max(0.0));
+    next.flux = (state.flux + vector[0]).max(0.0).min(prior.max_flux);
     let drift = |from: f64, by: f64, home: f64| {
         (from + by.clamp(-MAX_MOVE, MAX_MOVE)).clamp(home - MAX_DRIFT, home + MAX_DRIFT)
     };
