@@ -189,7 +189,7 @@ fn an_overlay_may_change_nodes_that_only_some_graphs_have() {
     let folder = Folder::new(&[("base.ron", BASE), ("over.ron", over)]);
     let options = LoadOptions { overlays: vec!["over.ron".into()], ..folder.options() };
     let graph = load_file(Path::new("base.ron"), &options, &registry()).expect("good");
-    assert_eq!((names(&graph), param(&graph, "s", "factor")), (vec!["a", "s", "t"], "5.0"));
+    assert_eq!((names(&graph), param(&graph, "s", "factor")), (vec!["a", "s", "t"], "5.0".to_owned()));
 
     // The word is a condition on changes; a new node, or another value, is a mistake.
     for (node, code) in [
