@@ -103,6 +103,7 @@ pub(crate) fn read_node(
                     node.if_present = Some(place);
                 } else if !value.is_word("false", sources) {
                     findings.report("wrong-type", value.place, &path, value.shape(), "true or false");
+                    node.is_broken = true;
                 }
             }
             _ => unknown_field(&name, place, &path, &FIELDS, findings),
