@@ -26,8 +26,8 @@ fn frames(test: &str, names: &[&str]) -> Option<Vec<String>> {
     Some(paths.iter().map(|path| path.display().to_string()).collect())
 }
 
-/// Runs `vmc.ron` with a survey's overlay and settings, and expects a number of candidates that match a condition.
-fn expect_candidates(survey: &str, settings: &[String], expected: &[(&str, &str)]) {
+/// Runs a graph with a survey's overlay and settings, and expects a number of candidates that match a condition.
+fn expect_candidates(name: &str, survey: &str, settings: &[String], expected: &[(&str, &str)]) {
     let place = place();
     let checks: Vec<String> = expected
         .iter()
@@ -40,8 +40,8 @@ fn expect_candidates(survey: &str, settings: &[String], expected: &[(&str, &str)
         })
         .collect();
     let check = place.write("check.ron", &format!("(nodes: {{ {} }})", checks.concat()));
-    let (vmc, survey) = (graph("vmc.ron"), graph("surveys").join(survey));
-    let paths = [vmc, survey, check].map(|path| path.display().to_string());
+    let (graph, survey) = (graph(name), graph("surveys").join(survey));
+    let paths = [graph, survey, check].map(|path| path.display().to_string());
     let mut args = vec!["run", &paths[0], "--overlay", &paths[1], "--overlay", &paths[2], "--out", "out"];
     args.extend(settings.iter().flat_map(|setting| ["--set", setting.as_str()]));
     let _ = place.run(&args).ok();
@@ -57,10 +57,10 @@ fn the_published_method_passes_its_own_tests() {
 }
 
 #[test]
-fn recovery_and_the_surveys_have_no_problems() {
+fn every_survey_fits_every_graph() {
     let frame = repository().join("examples/data/frame-r-002583-2-0136.fits.gz");
     let ks = format!("ks={}", frame.display());
-    for name in ["vmc.ron", "recovery.ron"] {
+    for name in ["vmc.ron", "clusters.ron", "recovery.ron"] {
         for survey in ["sdss.ron", "video.ron", "supercosmos.ron"] {
             let (graph, survey) =
                 (graph(name).display().to_string(), graph("surveys").join(survey).display().to_string());
@@ -69,22 +69,39 @@ fn recovery_and_the_surveys_have_no_problems() {
     }
 }
 
-#[test]
-fn the_published_method_finds_m2_in_three_bands() {
+/// Settings for M2 in r, g, i with the pixel mask of r.
+fn m2() -> Option<Vec<String>> {
     let names = [
         "m2-sdss/frame-r-002583-2-0136.fits.gz",
         "m2-sdss/frame-g-002583-2-0136.fits.gz",
         "m2-sdss/frame-i-002583-2-0136.fits.gz",
         "m2-sdss/fpM-002583-r2-0136.fit",
     ];
-    let Some(paths) = frames("M2", &names) else { return };
-    let settings: Vec<String> =
-        ["ks", "j", "y", "fpm"].iter().zip(&paths).map(|(key, path)| format!("{key}={path}")).collect();
+    let paths = frames("M2", &names)?;
+    Some(["ks", "j", "y", "fpm"].iter().zip(&paths).map(|(key, path)| format!("{key}={path}")).collect())
+}
+
+#[test]
+fn the_published_method_finds_m2_in_three_bands() {
+    let Some(settings) = m2() else { return };
     let m2 = "sqrt((x_light - 212.5) * (x_light - 212.5) + (y_light - 923.9) * (y_light - 923.9)) < 13";
     let root = format!(
         "is_nan(parent_id) and sample == \"expansive\" and {m2} and r_geo > 30 and mag_g > mag_r and mag_r > mag_i and mag_g - mag_i < 2"
     );
-    expect_candidates("sdss.ron", &settings, &[(&root, "min: 1, max: 1")]);
+    expect_candidates("vmc.ron", "sdss.ron", &settings, &[(&root, "min: 1, max: 1")]);
+}
+
+#[test]
+fn joint_removal_keeps_m2_whole_and_measures_it_in_three_bands() {
+    let Some(settings) = m2() else { return };
+    let near = "sqrt((x_light - 212.5) * (x_light - 212.5) + (y_light - 923.9) * (y_light - 923.9))";
+    // A plain sum over its polygon, above the sky of the far corner, gives 6.68 mag in r.
+    let root = format!(
+        "{ROOT} and {near} < 10 and r_geo > 300 and abs(mag_r - 6.69) < 0.05 and abs(mag_g - 7.03) < 0.05 and abs(mag_i - 6.41) < 0.05"
+    );
+    let inside = format!("{ROOT} and {near} < 300");
+    let expected = [(root.as_str(), "min: 1, max: 1"), (inside.as_str(), "max: 1"), (ROOT, "max: 6")];
+    expect_candidates("clusters.ron", "sdss.ron", &settings, &expected);
 }
 
 #[test]
@@ -97,7 +114,10 @@ fn a_sparse_field_a_crowded_plate_and_an_infrared_frame_hold_next_to_nothing() {
         ("vircam-video-h/image_2.fits", "video.ron", 3),
     ] {
         if let Some(paths) = frames(name, &[name]) {
-            expect_candidates(survey, &[format!("ks={}", paths[0])], &[(ROOT, &format!("max: {most}"))]);
+            let ks = [format!("ks={}", paths[0])];
+            for graph in ["vmc.ron", "clusters.ron"] {
+                expect_candidates(graph, survey, &ks, &[(ROOT, &format!("max: {most}"))]);
+            }
         }
     }
 }

@@ -97,7 +97,7 @@ pub(crate) fn read_document(
             "outputs" => document.outputs = read_entries(value, &path, findings),
             "nodes" => {
                 for (name, entry) in read_entries(value, &path, findings) {
-                    let node = read_node(&name, entry, &path, findings);
+                    let node = read_node(&name, entry, &path, sources, findings);
                     document.nodes.insert(name, node);
                 }
             }

@@ -58,6 +58,7 @@ impl Merged {
             match self.nodes.get_mut(&name) {
                 Some(known) if node.kind.is_none() => known.patch(node),
                 Some(known) => *known = node,
+                None if node.kind.is_none() && node.if_present.is_some() => {}
                 None => {
                     if node.kind.is_none() && !node.is_broken {
                         self.report_no_kind(&name, &node, role, subject, findings);

@@ -4,10 +4,10 @@ use indexmap::IndexMap;
 
 use super::document::{Entry, Named, entries, join, read_entries, read_text, unknown_field};
 use super::finding::Findings;
-use super::source::Place;
+use super::source::{Place, Sources};
 use super::tree::{Kind, Tree};
 
-const FIELDS: [&str; 8] = ["kind", "params", "inputs", "when", "over", "keep", "label", "threads"];
+const FIELDS: [&str; 9] = ["kind", "params", "inputs", "when", "over", "keep", "label", "threads", "if_present"];
 
 /// A node as written: its kind, or changes to a node of that name.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub(crate) struct NodeEntry {
     pub(crate) keep: Option<Tree>,
     pub(crate) label: Option<Tree>,
     pub(crate) threads: Option<Tree>,
+    /// Changes to a node that the graph may not have: `if_present: true` at this place.
+    pub(crate) if_present: Option<Place>,
     /// Parameters of single elements of an expanded node, from `--set mags[Y].radius=..`.
     pub(crate) of_element: Vec<(String, String, Entry)>,
     /// Kind, parameters or elements cannot be read: what follows from it is not reported.
@@ -33,7 +35,13 @@ pub(crate) struct NodeEntry {
 }
 
 /// Reads the skeleton of a node.
-pub(crate) fn read_node(name: &str, entry: Entry, subject: &str, findings: &mut Findings) -> NodeEntry {
+pub(crate) fn read_node(
+    name: &str,
+    entry: Entry,
+    subject: &str,
+    sources: &Sources,
+    findings: &mut Findings,
+) -> NodeEntry {
     let mut node = NodeEntry {
         place: entry.place,
         kind: None,
@@ -45,6 +53,7 @@ pub(crate) fn read_node(name: &str, entry: Entry, subject: &str, findings: &mut 
         keep: None,
         label: None,
         threads: None,
+        if_present: None,
         of_element: Vec::new(),
         is_broken: false,
         has_broken_inputs: false,
@@ -89,8 +98,25 @@ pub(crate) fn read_node(name: &str, entry: Entry, subject: &str, findings: &mut 
             "keep" => node.keep = Some(value),
             "label" => node.label = Some(value),
             "threads" => node.threads = Some(value),
+            "if_present" => {
+                if value.is_word("true", sources) {
+                    node.if_present = Some(place);
+                } else if !value.is_word("false", sources) {
+                    findings.report("wrong-type", value.place, &path, value.shape(), "true or false");
+                    node.is_broken = true;
+                }
+            }
             _ => unknown_field(&name, place, &path, &FIELDS, findings),
         }
+    }
+    if let (Some(place), Some(_)) = (node.if_present, &node.kind) {
+        findings.report(
+            "conflict",
+            place,
+            join(&subject, "if_present"),
+            "a node with a kind of its own".to_owned(),
+            "if_present only on changes to a node of the graph, without kind",
+        );
     }
     node
 }

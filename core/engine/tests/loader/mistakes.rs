@@ -56,7 +56,7 @@ fn every_mistake_says_what_was_found_and_expected_and_offers_the_nearest_name() 
         ["unknown node \"fife\"", "the name of a node of this graph", "did you mean \"five\"?"],
         [
             "unknown field \"treads\"",
-            "one of kind, params, inputs, when, over, keep, label, threads",
+            "one of kind, params, inputs, when, over, keep, label, threads, if_present",
             "did you mean \"threads\"?",
         ],
     ];

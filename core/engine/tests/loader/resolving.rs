@@ -183,6 +183,28 @@ fn a_base_is_patched_replaced_and_cut_by_name() {
 }
 
 #[test]
+fn an_overlay_may_change_nodes_that_only_some_graphs_have() {
+    let over =
+        r#"(nodes: {"s": (if_present: true, params: (factor: 5)), "gone": (if_present: true, params: (factr: 1))})"#;
+    let folder = Folder::new(&[("base.ron", BASE), ("over.ron", over)]);
+    let options = LoadOptions { overlays: vec!["over.ron".into()], ..folder.options() };
+    let graph = load_file(Path::new("base.ron"), &options, &registry()).expect("good");
+    assert_eq!((names(&graph), param(&graph, "s", "factor")), (vec!["a", "s", "t"], "5.0".to_owned()));
+
+    // The word is a condition on changes; a new node, or another value, is a mistake.
+    for (node, code) in [
+        ("(kind: \"toy.add\", if_present: true)", "conflict"),
+        ("(if_present: 3)", "wrong-type"),
+        ("(if_present: false, params: (factor: 1))", "missing-field"),
+    ] {
+        let folder = Folder::new(&[("base.ron", BASE), ("over.ron", &format!("(nodes: {{\"u\": {node}}})"))]);
+        let options = LoadOptions { overlays: vec!["over.ron".into()], ..folder.options() };
+        let failure = load_file(Path::new("base.ron"), &options, &registry()).expect_err("a mistake");
+        assert_eq!(failure.diagnostics[0].code, code, "{node}");
+    }
+}
+
+#[test]
 fn problems_are_reported_in_the_file_that_has_them() {
     let folder = Folder::new(&[
         ("base.ron", &BASE.replace("factor: 2", "factor: 200")),

@@ -61,7 +61,8 @@ pub struct Concentrated {
     #[serde(default = "default_min_concentration")]
     #[schemars(range(min = 0.0))]
     pub min_concentration: f64,
-    /// Fainter regions are no objects: magnitude of the light inside, by the image's zero point. Absent: no limit.
+    /// Fainter regions are no objects: magnitude of the light inside, by the image's zero point. Absent, or without zero
+    /// point: no limit.
     #[serde(default)]
     #[schemars(range(min = -100.0, max = 100.0), extend("x-unit" = "mag"))]
     pub mag_limit: Option<f64>,

@@ -133,9 +133,13 @@ impl Stage for Concentrated {
         let frame = (image.width(), image.height());
         require_shape("noise", &noise, frame)?;
         let fwhm_at = local_fwhm(self.fwhm_px, psf.as_deref())?;
-        let min_flux = match self.mag_limit {
-            Some(limit) => flux_of_magnitude(&image, limit)?,
-            None => 0.0,
+        let min_flux = match (self.mag_limit, image.meta.zero_point) {
+            (Some(limit), Some(_)) => flux_of_magnitude(&image, limit)?,
+            (Some(_), None) => {
+                cx.warn("the image has no zero point: mag_limit limits nothing");
+                0.0
+            }
+            (None, _) => 0.0,
         };
         let catalogue = self.catalogue(stars.as_deref())?;
         let bad = image.bad_pixels();

@@ -111,7 +111,14 @@ impl Stage for MeasureEvidence {
             Some(stars) => Some(self.catalogue(stars, cx)?),
             None => None,
         };
-        let unit_flux = if catalogue.is_some() { flux_of_magnitude(&image, 0.0)? } else { f64::NAN };
+        let unit_flux = match (&catalogue, image.meta.zero_point) {
+            (Some(_), Some(_)) => flux_of_magnitude(&image, 0.0)?,
+            (Some(_), None) => {
+                cx.warn("the image has no zero point: extended_fraction is not known");
+                f64::NAN
+            }
+            (None, _) => f64::NAN,
+        };
         let bad = image.bad_pixels();
         let light = star_light(with_stars.as_deref(), residual.as_deref(), &bad)?;
         let witnesses = Witnesses {

@@ -4,6 +4,7 @@ use ndarray::{Array2, Zip};
 use skyloom_data::{Image, Table, TableError};
 
 use super::background::sky;
+use super::brightness::Brightness;
 use super::field::SmoothPsf;
 use super::noise::{NoiseModel, measure};
 use super::params::SubtractJoint;
@@ -13,6 +14,7 @@ use super::shape::{Kernel, Shape};
 use super::star::{JointFlags, JointRecord, Place, Prior, Quality, State};
 use super::sweep::StepOptions;
 use crate::background::mesh::MeshError;
+use crate::filter::fill_bad;
 use crate::psf::CatalogueStar;
 use crate::psf::PositionGrid;
 
@@ -139,6 +141,16 @@ const FLUX_PER_MAG: f64 = 0.921_034_037_197_618_3;
 /// A star is subtracted out to where its wing is this fraction of the sky noise.
 const WING_SIGMA: f64 = 0.05;
 
+/// Relative scatter of the catalogue's fluxes of stars whose core is hidden.
+const CAPPED_PRIOR: f64 = 0.3;
+/// Their flux stays below this multiple of the catalogue's: in a crowd, wings alone say anything.
+const CAPPED_BRIGHTENING: f64 = 2.5;
+
+/// The pixel of a coordinate.
+fn pixel(v: f64, size: usize) -> usize {
+    (v.round().max(0.0) as usize).min(size - 1)
+}
+
 /// Radii of fit and subtraction. In units of the sky noise (`s`) and of a FWHM of 2.8 px: 4 px for faint stars, more for bright
 /// ones, whose wings say most about them once the model error caps their cores.
 fn place(
@@ -160,7 +172,6 @@ fn place(
     let kernel = Kernel::new(&psf.at(star.x, star.y, star.mag), psf.alpha);
     let wing = kernel.wing_radius(flux, WING_SIGMA * sigma).ceil();
     let fit = (fit * scale).round().max(3.0) as usize;
-    let pixel = |v: f64, size: usize| (v.round().max(0.0) as usize).min(size - 1);
     Place {
         cx: pixel(star.x, width),
         cy: pixel(star.y, height),
@@ -175,6 +186,7 @@ fn psf_candidates(
     rows: &[usize],
     bad: &Array2<bool>,
     params: &SubtractJoint,
+    psf_mag: (f64, f64),
 ) -> (Vec<usize>, usize) {
     const EDGE: f64 = 15.0;
     const NEIGHBOUR_PX: f64 = 10.0;
@@ -182,7 +194,7 @@ fn psf_candidates(
     let (height, width) = bad.dim();
     let flux = |mag: f64| libm::pow(10.0, -0.4 * mag);
     let grid = PositionGrid::new(stars.iter().map(|s| (s.x, s.y)), 16.0);
-    let in_range = |s: &CatalogueStar| s.mag > params.psf_mag.0 && s.mag < params.psf_mag.1;
+    let in_range = |s: &CatalogueStar| s.mag > psf_mag.0 && s.mag < psf_mag.1;
     let n_in_range = rows.iter().filter(|&&r| in_range(&stars[r])).count();
     let found: Vec<usize> = (0..rows.len())
         .filter(|&k| {
@@ -218,38 +230,33 @@ fn psf_candidates(
 /// Removes the stars of a catalogue jointly from an image with its sky.
 ///
 /// `mag_errors` belong to the rows of `stars`; `confidence` (100 = full exposure) scales the noise. Pixels that are bad in the image take
-/// no part and are 0 in all results. `tick` is called often, perhaps from several threads; `false` stops the work.
+/// no part and are 0 in all results. Pixels that are `hidden` take no part either, but have a value: the image keeps it, the residual
+/// gets that of the pixels around. `tick` is called often, perhaps from several threads; `false` stops the work.
 ///
 /// # Errors
 /// See [`JointError`].
 pub fn subtract_joint(
     image: &Image,
     confidence: Option<&Array2<f32>>,
+    hidden: Option<&Array2<bool>>,
     stars: &[CatalogueStar],
     mag_errors: &[f64],
     params: &SubtractJoint,
     tick: &(dyn Fn() -> bool + Sync),
 ) -> Result<JointSubtraction, JointError> {
     let (width, height) = (image.width(), image.height());
-    let bad = image.bad_pixels();
+    let missing = image.bad_pixels();
+    let mut bad = missing.clone();
+    if let Some(hidden) = hidden {
+        Zip::from(&mut bad).and(hidden).for_each(|b, &h| *b |= h);
+    }
     let watch = |_| tick();
-    let zero_point = image.meta.zero_point.unwrap_or(0.0);
+    let zero_point = image.meta.zero_point.unwrap_or(params.instrumental_zero_point);
     let unit = libm::pow(10.0, 0.4 * zero_point) * image.meta.exposure_s.unwrap_or(1.0);
     let flux_of = |mag: f64| unit * libm::pow(10.0, -0.4 * mag);
     let mag_of = |flux: f64| if flux > 0.0 { -2.5 * libm::log10(flux / unit) } else { f64::INFINITY };
 
     let Selection { rows, mut flags } = select(stars, width, height, params);
-    let (psf_stars, in_range) = psf_candidates(stars, &rows, &bad, params);
-    if psf_stars.len() < params.min_psf_stars {
-        return Err(JointError::TooFewPsfStars {
-            found: psf_stars.len(),
-            needed: params.min_psf_stars,
-            in_range,
-            n_stars: rows.len(),
-            bright: params.psf_mag.0,
-            faint: params.psf_mag.1,
-        });
-    }
     let mut level = sky(&image.pixels, &bad, params.sky_box_px.0, true, &watch)?;
     let without_sky = |level: &Array2<f32>| {
         Zip::from(&image.pixels).and(level).and(&bad).par_map_collect(|v, b, bad| {
@@ -262,10 +269,25 @@ pub fn subtract_joint(
     let middle = good.len() / 2;
     let median = if good.is_empty() { 0.0 } else { f64::from(*good.select_nth_unstable_by(middle, f32::total_cmp).1) };
     drop(good);
-    let mut noise = NoiseModel { level: median, sigma: 1.0 };
+    let mut noise = NoiseModel { level: median, sigma: 1.0, subtracted_sky: params.subtracted_sky };
     noise.sigma = measure(&image.pixels, &residual, &bad, confidence, |_, _| true, noise).ok_or(JointError::NoNoise)?;
 
-    let mut psf = SmoothPsf::uniform(width, height, params.psf_grid_px, params.fwhm_px, params.trend_mag);
+    let mut brightness = Brightness::new(params, mag_of, noise.sigma);
+    let (mut psf_stars, mut in_range) = psf_candidates(stars, &rows, &bad, params, brightness.psf_mag);
+    while psf_stars.len() < params.psf_neighbours && brightness.widen() {
+        (psf_stars, in_range) = psf_candidates(stars, &rows, &bad, params, brightness.psf_mag);
+    }
+    if psf_stars.len() < params.min_psf_stars {
+        return Err(JointError::TooFewPsfStars {
+            found: psf_stars.len(),
+            needed: params.min_psf_stars,
+            in_range,
+            n_stars: rows.len(),
+            bright: brightness.psf_mag.0,
+            faint: brightness.psf_mag.1,
+        });
+    }
+    let mut psf = SmoothPsf::uniform(width, height, params.psf_grid_px, params.fwhm_px, brightness.trend_mag);
     let priors_of = |psf: &SmoothPsf, round: usize, states: &[State]| -> Vec<Prior> {
         rows.iter()
             .zip(states)
@@ -275,23 +297,27 @@ pub fn subtract_joint(
                 let mag = mag_of(state.flux);
                 let mut shape_sd: Shape = [0.0; 5];
                 if round > 0 {
-                    if s.mag < params.shape_mag {
+                    if s.mag < brightness.shape_mag {
                         shape_sd[..3].fill(params.shape_scatter);
                     }
                     if psf.t(mag) > 0.0 {
                         shape_sd[3..].fill(2.5 * params.shape_scatter);
                     }
-                    if s.mag < params.psf_mag.0 {
+                    if s.mag < brightness.psf_mag.0 {
                         // Brighter than any PSF star: its width is not known as well.
                         shape_sd[0] = 4.0 * params.shape_scatter;
                     }
                 }
+                // A saturated star's magnitude rests on its wings, and is as good as they are.
+                let is_capped = hidden.is_some_and(|h| h[[pixel(s.y, height), pixel(s.x, width)]]);
+                let flux_prior = if is_capped { params.flux_prior.max(CAPPED_PRIOR) } else { params.flux_prior };
                 Prior {
                     x: s.x,
                     y: s.y,
                     position_sd: (0.7 * error).clamp(params.position_prior_px, params.position_prior_px.max(0.4)),
                     flux,
-                    flux_sd: flux * FLUX_PER_MAG * libm::hypot(error, params.flux_prior),
+                    max_flux: if is_capped { CAPPED_BRIGHTENING * flux } else { f64::INFINITY },
+                    flux_sd: flux * FLUX_PER_MAG * libm::hypot(error, flux_prior),
                     shape: psf.at(state.x, state.y, mag),
                     shape_sd,
                 }
@@ -335,7 +361,7 @@ pub fn subtract_joint(
             let list: Vec<(Place, State, f64)> =
                 psf_stars.iter().map(|&k| (scene.places[k], scene.states[k], mag_of(scene.states[k].flux))).collect();
             let patches = PsfStars::cut(&list, &residual, &weight, psf.alpha);
-            let tail_mag = (round > 0).then_some(params.trend_mag + 0.4);
+            let tail_mag = (round > 0).then_some(brightness.trend_mag + 0.4);
             let mut measured = patches.measure(&psf, tail_mag);
             let (mut used, mut samples) = patches.samples(&measured);
             if round > 0 && patches.fit_profile(&mut psf, &used, if round == 1 { 1.0 } else { 0.4 }).is_some() {
@@ -348,8 +374,8 @@ pub fn subtract_joint(
                     needed: params.min_psf_stars,
                     in_range,
                     n_stars: rows.len(),
-                    bright: params.psf_mag.0,
-                    faint: params.psf_mag.1,
+                    bright: brightness.psf_mag.0,
+                    faint: brightness.psf_mag.1,
                 });
             }
             let keep = psf.fit(&samples, params.psf_neighbours, false);
@@ -409,14 +435,26 @@ pub fn subtract_joint(
             record.flags |= JointFlags::NOT_FITTED;
         }
     }
-    let image_out = without_sky(&level);
+    let image_out = Zip::from(&image.pixels)
+        .and(&level)
+        .and(&missing)
+        .par_map_collect(|v, b, missing| if *missing { 0.0 } else { v - b });
     let mut residual = image_out.clone();
     scene.subtract_from(&mut residual, psf.alpha, |_| true);
     let mut foreground = image_out.clone();
     let is_foreground = |k: usize| flags[rows[k]] & JointFlags::FOREGROUND != 0;
     scene.subtract_from(&mut foreground, psf.alpha, is_foreground);
+    if let Some(hidden) = hidden {
+        // A model subtracted from an interpolated core leaves a hole.
+        residual = fill_bad(residual.view(), bad.view());
+        Zip::from(&mut foreground).and(&residual).and(hidden).par_for_each(|v, &r, &h| {
+            if h {
+                *v = v.max(r);
+            }
+        });
+    }
     for map in [&mut residual, &mut foreground] {
-        Zip::from(map).and(&bad).par_for_each(|v, &b| {
+        Zip::from(map).and(&missing).par_for_each(|v, &b| {
             if b {
                 *v = 0.0;
             }

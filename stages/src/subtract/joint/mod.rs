@@ -2,6 +2,7 @@
 
 mod algorithm;
 mod background;
+mod brightness;
 mod field;
 mod noise;
 mod params;

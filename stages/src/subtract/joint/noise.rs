@@ -15,13 +15,19 @@ pub(super) struct NoiseModel {
     pub level: f64,
     /// Standard deviation at that level and confidence 100.
     pub sigma: f64,
+    /// Sky that was subtracted from the image before, if that is known.
+    pub subtracted_sky: Option<f64>,
 }
 
 impl NoiseModel {
     /// Variance relative to that of the sky at a pixel of this value. Where the image still has its sky, photon noise
-    /// is in proportion to it; an image without sky has the same noise everywhere.
+    /// is in proportion to it; an image without sky has the same noise everywhere, unless the sky that it had is known.
     fn growth(&self, value: f64) -> f64 {
-        if self.level > 10.0 * self.sigma { (value / self.level).max(0.3) } else { 1.0 }
+        match self.subtracted_sky {
+            Some(sky) => ((value - self.level) / sky + 1.0).max(0.3),
+            None if self.level > 10.0 * self.sigma => (value / self.level).max(0.3),
+            None => 1.0,
+        }
     }
 
     /// Noise of a pixel.
@@ -70,4 +76,21 @@ pub(super) fn measure(
     sigmas.sort_unstable_by(f64::total_cmp);
     let sigma = *sigmas.get(sigmas.len() / 4)?;
     (sigma > 0.0).then_some(sigma)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_grows_with_light_above_the_sky_that_is_there_or_was() {
+        let with_sky = NoiseModel { level: 400.0, sigma: 2.0, subtracted_sky: None };
+        let without = NoiseModel { level: 0.0, sigma: 2.0, subtracted_sky: Some(400.0) };
+        let unknown = NoiseModel { level: 0.0, sigma: 2.0, subtracted_sky: None };
+        for light in [0.0, 100.0, 1200.0] {
+            assert!((with_sky.at(400.0 + light, 100.0) - without.at(light, 100.0)).abs() < 1e-12);
+        }
+        assert!((without.at(1200.0, 100.0) - 4.0).abs() < 1e-12);
+        assert!((unknown.at(1200.0, 100.0) - 2.0).abs() < 1e-12);
+    }
 }

@@ -36,9 +36,12 @@ pub struct SubtractJoint {
     #[schemars(range(min = 1.0, max = 50.0), extend("x-unit" = "px"))]
     pub fwhm_px: f64,
     /// Magnitudes between which stars may serve for the PSF: bright enough to have a shape, fainter than saturation.
-    #[serde(default = "default_psf_mag")]
+    ///
+    /// Absent: stars of 1,000 to 55,000 times the sky noise per pixel, and fainter ones down to 150 times where these are fewer than
+    /// `psf_neighbours`.
+    #[serde(default)]
     #[schemars(extend("x-unit" = "mag"))]
-    pub psf_mag: (f64, f64),
+    pub psf_mag: Option<(f64, f64)>,
     /// Largest share of a PSF star's flux that catalogue neighbours within 10 px may have.
     #[serde(default = "default_psf_neighbour_share")]
     #[schemars(range(min = 0.0, max = 1.0))]
@@ -59,14 +62,16 @@ pub struct SubtractJoint {
     #[serde(default = "default_psf_grid_px")]
     #[schemars(range(min = 8.0), extend("x-unit" = "px"))]
     pub psf_grid_px: f64,
-    /// Stars brighter than this change shape with brightness (brighter-fatter effect): a quadratic in magnitude.
-    #[serde(default = "default_trend_mag")]
+    /// Stars brighter than this change shape with brightness (brighter-fatter effect): a quadratic in magnitude. Absent: those of
+    /// more than 5,000 times the sky noise.
+    #[serde(default)]
     #[schemars(extend("x-unit" = "mag"))]
-    pub trend_mag: f64,
-    /// Stars brighter than this have a shape of their own, close to that of the map.
-    #[serde(default = "default_shape_mag")]
+    pub trend_mag: Option<f64>,
+    /// Stars brighter than this have a shape of their own, close to that of the map. Absent: those of more than 1,000 times the sky
+    /// noise.
+    #[serde(default)]
     #[schemars(extend("x-unit" = "mag"))]
-    pub shape_mag: f64,
+    pub shape_mag: Option<f64>,
     /// How close: scatter of `ln g`, `e1`, `e2` about the map.
     #[serde(default = "default_shape_scatter")]
     #[schemars(range(min = 0.0))]
@@ -103,6 +108,17 @@ pub struct SubtractJoint {
     #[serde(default = "default_max_radius_px")]
     #[schemars(range(min = 8, max = 1000), extend("x-unit" = "px"))]
     pub max_radius_px: usize,
+    /// Sky that the image had before it was subtracted, in its unit per pixel: photon noise grows with the light above it.
+    ///
+    /// Absent, an image without sky has the same noise everywhere: fits in the cores of stars and clusters then trust pixels too much.
+    /// An image with its sky needs no value.
+    #[serde(default)]
+    #[schemars(range(min = 0.0))]
+    pub subtracted_sky: Option<f64>,
+    /// Zero point of the catalogue's magnitudes where the image has none; as in `photometry.psf`.
+    #[serde(default)]
+    #[schemars(range(min = -100.0, max = 100.0), extend("x-unit" = "mag"))]
+    pub instrumental_zero_point: f64,
 }
 
 macro_rules! defaults {
@@ -115,14 +131,11 @@ defaults! {
     default_min_parallax_mas: f64 = 0.2;
     default_max_parallax_error_mas: f64 = 0.1;
     default_fwhm_px: f64 = 2.8;
-    default_psf_mag: (f64, f64) = (12.2, 16.5);
     default_psf_neighbour_share: f64 = 0.05;
     default_max_psf_density: f64 = 360.0;
     default_min_psf_stars: usize = 12;
     default_psf_neighbours: usize = 40;
     default_psf_grid_px: f64 = 64.0;
-    default_trend_mag: f64 = 14.8;
-    default_shape_mag: f64 = 16.5;
     default_shape_scatter: f64 = 0.012;
     default_flux_prior: f64 = 0.05;
     default_position_prior_px: f64 = 0.03;
@@ -142,14 +155,14 @@ impl Default for SubtractJoint {
             min_parallax_mas: default_min_parallax_mas(),
             max_parallax_error_mas: default_max_parallax_error_mas(),
             fwhm_px: default_fwhm_px(),
-            psf_mag: default_psf_mag(),
+            psf_mag: None,
             psf_neighbour_share: default_psf_neighbour_share(),
             max_psf_density: default_max_psf_density(),
             min_psf_stars: default_min_psf_stars(),
             psf_neighbours: default_psf_neighbours(),
             psf_grid_px: default_psf_grid_px(),
-            trend_mag: default_trend_mag(),
-            shape_mag: default_shape_mag(),
+            trend_mag: None,
+            shape_mag: None,
             shape_scatter: default_shape_scatter(),
             flux_prior: default_flux_prior(),
             position_prior_px: default_position_prior_px(),
@@ -158,6 +171,8 @@ impl Default for SubtractJoint {
             sky_box_px: default_sky_box_px(),
             rounds: default_rounds(),
             max_radius_px: default_max_radius_px(),
+            subtracted_sky: None,
+            instrumental_zero_point: 0.0,
         }
     }
 }
@@ -171,15 +186,11 @@ impl SubtractJoint {
             ("min_parallax_mas", self.min_parallax_mas, -1e3, 1e6),
             ("max_parallax_error_mas", self.max_parallax_error_mas, 0.0, 1e6),
             ("fwhm_px", self.fwhm_px, 1.0, 50.0),
-            ("psf_mag.0", self.psf_mag.0, -50.0, 50.0),
-            ("psf_mag.1", self.psf_mag.1, -50.0, 50.0),
             ("psf_neighbour_share", self.psf_neighbour_share, 0.0, 1.0),
             ("max_psf_density", self.max_psf_density, 1.0, 1e6),
             ("min_psf_stars", self.min_psf_stars as f64, 6.0, 1e6),
             ("psf_neighbours", self.psf_neighbours as f64, 8.0, 1e3),
             ("psf_grid_px", self.psf_grid_px, 8.0, 1e5),
-            ("trend_mag", self.trend_mag, -50.0, 50.0),
-            ("shape_mag", self.shape_mag, -50.0, 50.0),
             ("shape_scatter", self.shape_scatter, 0.0, 1.0),
             ("flux_prior", self.flux_prior, 0.0, 1e3),
             ("position_prior_px", self.position_prior_px, 0.0, 1e2),
@@ -189,11 +200,27 @@ impl SubtractJoint {
             ("sky_box_px.1", self.sky_box_px.1 as f64, 8.0, 1e4),
             ("rounds", self.rounds as f64, 2.0, 20.0),
             ("max_radius_px", self.max_radius_px as f64, 8.0, 1000.0),
+            ("instrumental_zero_point", self.instrumental_zero_point, -100.0, 100.0),
         ] {
             problems.require_range(name, value, low, high);
         }
-        if self.psf_mag.0 >= self.psf_mag.1 {
-            problems.param("psf_mag", format!("{:?}", self.psf_mag), "the brighter end first");
+        for (name, value) in [
+            ("psf_mag.0", self.psf_mag.map(|m| m.0)),
+            ("psf_mag.1", self.psf_mag.map(|m| m.1)),
+            ("trend_mag", self.trend_mag),
+            ("shape_mag", self.shape_mag),
+        ] {
+            if let Some(value) = value {
+                problems.require_range(name, value, -50.0, 50.0);
+            }
+        }
+        if let Some(sky) = self.subtracted_sky {
+            problems.require_positive("subtracted_sky", sky);
+        }
+        if let Some((bright, faint)) = self.psf_mag
+            && bright >= faint
+        {
+            problems.param("psf_mag", format!("{:?}", (bright, faint)), "the brighter end first");
         }
     }
 }

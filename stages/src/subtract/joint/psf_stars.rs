@@ -76,6 +76,7 @@ impl PsfStars {
             position_sd: 1.0,
             flux: state.flux,
             flux_sd: 1e9 * state.flux.max(1.0),
+            max_flux: f64::INFINITY,
             shape: *shape,
             shape_sd: free.map(|f| if f { FREE_SD } else { 0.0 }),
         };

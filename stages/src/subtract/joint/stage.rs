@@ -1,5 +1,6 @@
 //! `subtract.joint` as a stage.
 
+use ndarray::{Array2, Zip};
 use skyloom_data::facets::{ColumnKind, ImageFacet, TableFacet};
 use skyloom_data::{Image, MaskBits, PsfField, Table, TableBuilder};
 use skyloom_engine::{Context, Demand, Facets, FacetsOut, In, Opt, Out, Problems, Signature, Stage, StageError};
@@ -16,6 +17,12 @@ impl SubtractJoint {
     pub const IMAGE: In<Image> = In::new("image", "image with its sky; saturated pixels must be masked");
     /// Confidence.
     pub const CONFIDENCE: Opt<Image> = Opt::new("confidence", "confidence map (100 = full exposure): scales the noise");
+    /// Pixels without weight.
+    pub const MASK: Opt<Image> = Opt::new(
+        "mask",
+        "image whose mask says which pixels the fits do not see, such as saturated cores that the survey interpolated. Their values stay in \
+         the images with stars; in the residual they are SATURATED, with a value from around. Its pixel values are not used",
+    );
     /// The catalogue.
     pub const STARS: In<Table> = In::new(
         "stars",
@@ -56,6 +63,7 @@ impl Stage for SubtractJoint {
         Signature::new()
             .input(&Self::IMAGE)
             .optional(&Self::CONFIDENCE)
+            .optional(&Self::MASK)
             .input(&Self::STARS)
             .output(&Self::RESIDUAL)
             .output(&Self::FOREGROUND)
@@ -76,6 +84,7 @@ impl Stage for SubtractJoint {
 
     fn infer(&self, inputs: &Facets, outputs: &mut FacetsOut, problems: &mut Problems) {
         check_shape(inputs, "image", "confidence", problems);
+        check_shape(inputs, "image", "mask", problems);
         require_columns(inputs, "stars", &["x", "y", "mag"], problems);
         for port in ["image", "foreground", "with_stars", "background", "noise"] {
             outputs.set(port, inputs.get("image"));
@@ -91,27 +100,37 @@ impl Stage for SubtractJoint {
     fn estimate(&self, inputs: &Facets) -> Demand {
         let image = ImageFacet::from_facet(&inputs.get("image"));
         let n = image.n_pixels();
-        // Input 6, confidence 6, bad 1; sky, residual, weight, three results and one map on the way: 4 each.
+        // Input 6, confidence 6, mask 6, bad and hidden 3; sky, residual, weight, three results and one map on the way: 4 each.
         let stars = n / 60 * 500;
-        Demand { peak_bytes: n * (13 + 7 * 4) + stars + (96 << 20).min(8 * image.bytes()) + (8 << 20), threads: 64 }
+        Demand { peak_bytes: n * (21 + 7 * 4) + stars + (96 << 20).min(8 * image.bytes()) + (8 << 20), threads: 64 }
     }
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), StageError> {
         let image = cx.input(&Self::IMAGE)?;
         let confidence = cx.optional(&Self::CONFIDENCE)?;
+        let mask = cx.optional(&Self::MASK)?;
         let table = cx.input(&Self::STARS)?;
-        if let Some(map) = &confidence {
-            require_shape("confidence", map, (image.width(), image.height()))?;
+        for (port, map) in [("confidence", &confidence), ("mask", &mask)] {
+            if let Some(map) = map {
+                require_shape(port, map, (image.width(), image.height()))?;
+            }
         }
+        let hidden = mask.filter(|m| m.mask.is_some()).map(|m| m.bad_pixels());
         if image.meta.zero_point.is_none() {
-            cx.warn("the image has no zero point: catalogue magnitudes are taken for -2.5 log10 of counts");
+            let zero_point = self.instrumental_zero_point;
+            cx.warn(format!(
+                "the image has no zero point: catalogue magnitudes are taken for {zero_point} - 2.5 log10(flux / exposure)"
+            ));
         }
         let stars = CatalogueStar::from_table(&table).map_err(StageError::data)?;
         let errors = magnitude_errors(&table).map_err(StageError::data)?;
         let progress = cx.progress("steps", 0);
         let tick = || !progress.is_cancelled();
         let map = confidence.as_ref().map(|c| &c.pixels);
-        let done = cx.pool().install(|| subtract_joint(&image, map, &stars, &errors, self, &tick)).map_err(explain)?;
+        let done = cx
+            .pool()
+            .install(|| subtract_joint(&image, map, hidden.as_ref(), &stars, &errors, self, &tick))
+            .map_err(explain)?;
         report(cx, &done);
         cx.set(&Self::RECORDS, record_table(&image, &stars, &done.records)?);
         cx.set(&Self::PSF, done.psf.to_field(image.width(), image.height(), done.n_psf_stars));
@@ -123,7 +142,14 @@ impl Stage for SubtractJoint {
             }
             out
         };
-        cx.set(&Self::RESIDUAL, with(done.residual));
+        let mut residual = with(done.residual);
+        if let Some(hidden) = &hidden {
+            // What is left of a star whose core was not seen is no measurement.
+            let mut mask = residual.mask.take().unwrap_or_else(|| Array2::zeros(hidden.dim()));
+            Zip::from(&mut mask).and(hidden).for_each(|m, &h| *m |= if h { MaskBits::SATURATED } else { 0 });
+            residual.mask = Some(mask);
+        }
+        cx.set(&Self::RESIDUAL, residual);
         cx.set(&Self::FOREGROUND, with(done.foreground));
         cx.set(&Self::WITH_STARS, with(done.image));
         cx.set(&Self::BACKGROUND, with(done.sky));

@@ -19,6 +19,8 @@ pub(super) struct Prior {
     pub position_sd: f64,
     pub flux: f64,
     pub flux_sd: f64,
+    /// The flux stays below this.
+    pub max_flux: f64,
     pub shape: Shape,
     /// 0: the parameter stays at its present value.
     pub shape_sd: Shape,

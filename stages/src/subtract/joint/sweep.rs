@@ -127,7 +127,7 @@ pub(super) fn step(
     let factor = cholesky(&matrix, n)?;
     solve(&factor, &mut vector, n);
     let mut next = *state;
-    next.flux = (state.flux + vector[0]).max(0.0);
+    next.flux = (state.flux + vector[0]).max(0.0).min(prior.max_flux);
     let drift = |from: f64, by: f64, home: f64| {
         (from + by.clamp(-MAX_MOVE, MAX_MOVE)).clamp(home - MAX_DRIFT, home + MAX_DRIFT)
     };

@@ -84,11 +84,20 @@ fn scattered(stars: &[CatalogueStar]) -> Vec<CatalogueStar> {
 }
 
 fn params() -> SubtractJoint {
-    SubtractJoint { psf_neighbour_share: 0.3, min_psf_stars: 8, rounds: 3, ..SubtractJoint::default() }
+    SubtractJoint {
+        psf_mag: Some((12.2, 16.5)),
+        trend_mag: Some(14.8),
+        shape_mag: Some(16.5),
+        psf_neighbour_share: 0.3,
+        min_psf_stars: 8,
+        rounds: 3,
+        ..SubtractJoint::default()
+    }
 }
 
 fn subtract(image: &Image, stars: &[CatalogueStar]) -> JointSubtraction {
-    subtract_joint(image, None, stars, &vec![0.03; stars.len()], &params(), &|| true).expect("the removal succeeds")
+    subtract_joint(image, None, None, stars, &vec![0.03; stars.len()], &params(), &|| true)
+        .expect("the removal succeeds")
 }
 
 fn rms(map: &Array2<f32>, margin: usize) -> f64 {
@@ -178,18 +187,53 @@ fn bad_pixels_are_zero_and_sources_that_are_no_stars_stay() {
 }
 
 #[test]
+fn hidden_cores_take_no_part_and_leave_no_hole() {
+    let mut stars = crowd();
+    // A bright star whose core the survey interpolated at a third of its height.
+    stars.push(star(900, 128.3, 127.8, 11.0));
+    let mut image = frame(&stars);
+    let (kernel, flux) = (kernel_at(128.0), flux_of(11.0));
+    let mut mask = Array2::zeros((SIZE, SIZE));
+    for ((y, x), v) in image.pixels.indexed_iter_mut() {
+        let (dx, dy) = (x as f64 - 128.3, y as f64 - 127.8);
+        if dx * dx + dy * dy < 9.0 {
+            *v -= (0.67 * flux * kernel.value(dx, dy)) as f32;
+            mask[[y, x]] = MaskBits::SATURATED;
+        }
+    }
+    let mut hider = image.clone();
+    hider.mask = Some(mask.clone());
+    let mut list = scattered(&stars);
+    list[500].mag = 11.3;
+    let harness = Harness::new(params()).input("image", image.clone()).input("stars", table_of(&list));
+    let outcome = harness.input("mask", hider).run().expect("the removal succeeds");
+    let residual = outcome.get::<Image>("image");
+    let found = residual.mask.as_ref().expect("a mask");
+    assert!(found.indexed_iter().all(|(at, m)| (*m == MaskBits::SATURATED) == (mask[at] != 0)));
+    let deepest = residual.pixels.indexed_iter().filter(|(at, _)| mask[*at] != 0).map(|(_, v)| v.abs());
+    assert!(deepest.fold(0.0, f32::max) < 0.01 * image.pixels[[128, 128]]);
+    let with_stars = outcome.get::<Image>("with_stars");
+    assert!(with_stars.mask.is_none() && with_stars.pixels[[128, 128]] > 0.9 * (image.pixels[[128, 128]] - SKY as f32));
+    let flux_found = outcome.get::<Table>("stars").floats("flux").expect("fluxes")[500];
+    // Wings alone leave width and flux open to each other: the bound is what holds.
+    assert!(flux_found / flux > 0.5 && flux_found <= 2.5 * flux_of(list[500].mag), "{flux_found}, not {flux}");
+}
+
+#[test]
 fn too_few_psf_stars_is_an_error_with_the_counts() {
     let stars = [star(0, 100.0, 100.0, 14.0)];
     let image = frame(&stars);
-    let error = subtract_joint(&image, None, &stars, &[0.0], &params(), &|| true).expect_err("one star is no PSF");
+    let error =
+        subtract_joint(&image, None, None, &stars, &[0.0], &params(), &|| true).expect_err("one star is no PSF");
     assert!(matches!(error, JointError::TooFewPsfStars { found: 1, needed: 8, .. }), "{error}");
-    let error = subtract_joint(&image, None, &[], &[], &params(), &|| true).expect_err("no star is no PSF");
+    let error = subtract_joint(&image, None, None, &[], &[], &params(), &|| true).expect_err("no star is no PSF");
     assert!(error.to_string().starts_with("0 PSF stars"), "{error}");
 }
 
 #[test]
 fn parameters_that_make_no_sense_are_refused() {
-    let stage = SubtractJoint { psf_mag: (16.0, 12.0), flux_prior: f64::NAN, rounds: 1, ..SubtractJoint::default() };
+    let stage =
+        SubtractJoint { psf_mag: Some((16.0, 12.0)), flux_prior: f64::NAN, rounds: 1, ..SubtractJoint::default() };
     let mut problems = Problems::new();
     stage.check(&mut problems);
     assert_eq!(problems.list().len(), 3);
