@@ -39,9 +39,12 @@ pub struct SubtractJoint {
     #[serde(default = "default_psf_mag")]
     #[schemars(extend("x-unit" = "mag"))]
     pub psf_mag: (f64, f64),
-    /// Largest share of a PSF star's flux that catalogue neighbours within 10 px may have.
+    /// Largest light of catalogue neighbours within 10 px, as a share of a PSF star's own.
+    ///
+    /// Neighbours are subtracted before the PSF is measured; where no star stands alone, as in the core of a globular cluster, a share
+    /// above 1 still finds one.
     #[serde(default = "default_psf_neighbour_share")]
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 1000.0))]
     pub psf_neighbour_share: f64,
     /// PSF stars per million pixels at most; they are thinned evenly over magnitude.
     #[serde(default = "default_max_psf_density")]
@@ -173,7 +176,7 @@ impl SubtractJoint {
             ("fwhm_px", self.fwhm_px, 1.0, 50.0),
             ("psf_mag.0", self.psf_mag.0, -50.0, 50.0),
             ("psf_mag.1", self.psf_mag.1, -50.0, 50.0),
-            ("psf_neighbour_share", self.psf_neighbour_share, 0.0, 1.0),
+            ("psf_neighbour_share", self.psf_neighbour_share, 0.0, 1e3),
             ("max_psf_density", self.max_psf_density, 1.0, 1e6),
             ("min_psf_stars", self.min_psf_stars as f64, 6.0, 1e6),
             ("psf_neighbours", self.psf_neighbours as f64, 8.0, 1e3),
