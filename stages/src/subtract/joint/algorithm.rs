@@ -4,13 +4,15 @@ use ndarray::{Array2, Zip};
 use skyloom_data::{Image, Table, TableError};
 
 use super::background::sky;
+use super::companions::Search;
+use super::crowding::level_shares;
 use super::field::SmoothPsf;
 use super::noise::{NoiseModel, measure};
 use super::params::SubtractJoint;
 use super::psf_stars::PsfStars;
 use super::scene::Scene;
 use super::shape::{Kernel, Shape};
-use super::star::{JointFlags, JointRecord, Place, Prior, Quality, State};
+use super::star::{JointFlags, JointRecord, Place, Prior, Quality, Source, State};
 use super::sweep::StepOptions;
 use crate::background::mesh::MeshError;
 use crate::psf::CatalogueStar;
@@ -108,7 +110,11 @@ fn select(stars: &[CatalogueStar], width: usize, height: usize, params: &Subtrac
         let grid = PositionGrid::new(rows.iter().map(|&i| (stars[i].x, stars[i].y)), 16.0);
         for (k, &row) in rows.iter().enumerate() {
             let s = &stars[row];
-            if grid.any_within(s.x, s.y, params.duplicate_px, |j| j < k && flags[rows[j]] == 0) {
+            let is_same = |j: usize| {
+                let other = rows[j];
+                j < k && flags[other] == 0 && s.mag - stars[other].mag <= params.duplicate_mag
+            };
+            if grid.any_within(s.x, s.y, params.duplicate_px, is_same) {
                 flags[row] |= JointFlags::DUPLICATE;
             }
         }
@@ -134,6 +140,8 @@ pub(super) fn magnitude_errors(table: &Table) -> Result<Vec<f64>, TableError> {
     Ok(table.floats("mag_err")?.into_iter().map(|e| if e > 0.0 { e } else { 0.0 }).collect())
 }
 
+/// A star that no step has fitted yet.
+const NOT_FITTED: Quality = Quality { chi2: f64::NAN, flux_error: 0.0, width_error: 0.0 };
 /// Relative flux error per magnitude: ln(10) / 2.5.
 const FLUX_PER_MAG: f64 = 0.921_034_037_197_618_3;
 /// A star is subtracted out to where its wing is this fraction of the sky noise.
@@ -250,6 +258,8 @@ pub fn subtract_joint(
             faint: params.psf_mag.1,
         });
     }
+    let listed =
+        PositionGrid::new(stars.iter().filter(|s| s.x.is_finite() && s.y.is_finite()).map(|s| (s.x, s.y)), 16.0);
     let mut level = sky(&image.pixels, &bad, params.sky_box_px.0, true, &watch)?;
     let without_sky = |level: &Array2<f32>| {
         Zip::from(&image.pixels).and(level).and(&bad).par_map_collect(|v, b, bad| {
@@ -266,12 +276,17 @@ pub fn subtract_joint(
     noise.sigma = measure(&image.pixels, &residual, &bad, confidence, |_, _| true, noise).ok_or(JointError::NoNoise)?;
 
     let mut psf = SmoothPsf::uniform(width, height, params.psf_grid_px, params.fwhm_px, params.trend_mag);
-    let priors_of = |psf: &SmoothPsf, round: usize, states: &[State]| -> Vec<Prior> {
-        rows.iter()
+    let mut sources: Vec<Source> =
+        rows.iter().map(|&row| Source { star: stars[row], error: mag_errors[row], row: Some(row) }).collect();
+    let mut shares = level_shares(&sources, width, height, params);
+    let priors_of = |psf: &SmoothPsf, round: usize, sources: &[Source], states: &[State], levels: &[f64]| -> Vec<Prior> {
+        sources
+            .iter()
             .zip(states)
-            .map(|(&row, state)| {
-                let s = &stars[row];
-                let (flux, error) = (flux_of(s.mag), mag_errors[row]);
+            .zip(levels)
+            .map(|((source, state), level_sd)| {
+                let (s, error) = (&source.star, source.error);
+                let flux = flux_of(s.mag);
                 let mag = mag_of(state.flux);
                 let mut shape_sd: Shape = [0.0; 5];
                 if round > 0 {
@@ -292,6 +307,7 @@ pub fn subtract_joint(
                     position_sd: (0.7 * error).clamp(params.position_prior_px, params.position_prior_px.max(0.4)),
                     flux,
                     flux_sd: flux * FLUX_PER_MAG * libm::hypot(error, params.flux_prior),
+                    level_sd: *level_sd,
                     shape: psf.at(state.x, state.y, mag),
                     shape_sd,
                 }
@@ -308,18 +324,18 @@ pub fn subtract_joint(
         });
         weight
     };
-    let places = |psf: &SmoothPsf, sigma: f64| -> Vec<Place> {
-        rows.iter().map(|&r| place(&stars[r], flux_of(stars[r].mag), psf, sigma, width, height, params)).collect()
+    let places = |psf: &SmoothPsf, sigma: f64, sources: &[Source]| -> Vec<Place> {
+        sources.iter().map(|s| place(&s.star, flux_of(s.star.mag), psf, sigma, width, height, params)).collect()
     };
-    let states: Vec<State> = rows
-        .iter()
-        .map(|&r| {
-            let s = &stars[r];
-            State { x: s.x, y: s.y, flux: flux_of(s.mag), shape: psf.at(s.x, s.y, s.mag) }
-        })
-        .collect();
-    let mut scene = Scene::new(width, height, places(&psf, noise.sigma), states);
-    let mut quality = vec![Quality { chi2: f64::NAN, ..Quality::default() }; rows.len()];
+    let states = |psf: &SmoothPsf, sources: &[Source]| -> Vec<State> {
+        sources
+            .iter()
+            .map(|Source { star: s, .. }| State { x: s.x, y: s.y, flux: flux_of(s.mag), shape: psf.at(s.x, s.y, s.mag) })
+            .collect()
+    };
+    let mut scene = Scene::new(width, height, places(&psf, noise.sigma, &sources), states(&psf, &sources));
+    let mut quality = vec![NOT_FITTED; sources.len()];
+    let mut n_companions = vec![0_i64; rows.len()];
     let mut n_psf_stars = 0;
     scene.subtract_from(&mut residual, psf.alpha, |_| true);
     for round in 0..params.rounds {
@@ -360,7 +376,7 @@ pub fn subtract_joint(
             for state in &mut scene.states {
                 state.shape = psf.at(state.x, state.y, mag_of(state.flux));
             }
-            scene.set_places(places(&psf, noise.sigma));
+            scene.set_places(places(&psf, noise.sigma, &sources));
             residual = without_sky(&level);
             scene.subtract_from(&mut residual, psf.alpha, |_| true);
             if round < 2 {
@@ -374,16 +390,25 @@ pub fn subtract_joint(
                 weight = weights(&noise);
             }
         }
-        let priors = priors_of(&psf, round, &scene.states);
-        let options = StepOptions {
-            alpha: psf.alpha,
-            model_error: params.model_error,
-            level_sd: params.level_sigma * noise.sigma,
-        };
+        let levels: Vec<f64> = shares.iter().map(|share| share * params.level_sigma * noise.sigma).collect();
+        let priors = priors_of(&psf, round, &sources, &scene.states, &levels);
+        let options = StepOptions { alpha: psf.alpha, model_error: params.model_error };
         for _ in 0..if is_last { 4 } else { 2 } {
             if !scene.sweep(&mut residual, &weight, &priors, &options, &mut quality, tick) {
                 return Err(JointError::Stopped);
             }
+        }
+        if round + 2 == params.rounds {
+            let search =
+                Search { scene: &scene, residual: &residual, weight: &weight, alpha: psf.alpha, listed: &listed, params };
+            let (found, hosts): (Vec<Source>, Vec<usize>) = search.run(mag_of).into_iter().unzip();
+            for host in hosts {
+                n_companions[host] += 1;
+            }
+            scene.extend(&places(&psf, noise.sigma, &found), &states(&psf, &found));
+            sources.extend(found);
+            shares = level_shares(&sources, width, height, params);
+            quality.resize(sources.len(), NOT_FITTED);
         }
     }
     let mut records: Vec<JointRecord> = stars
@@ -397,10 +422,13 @@ pub fn subtract_joint(
             fwhm: f64::NAN,
             chi2: f64::NAN,
             flags,
+            n_companions: 0,
         })
         .collect();
-    for ((&row, state), found) in rows.iter().zip(&scene.states).zip(&quality) {
+    // Companions come after all stars of the catalogue.
+    for (k, (&row, (state, found))) in rows.iter().zip(scene.states.iter().zip(&quality)).enumerate() {
         let record = &mut records[row];
+        record.n_companions = n_companions[k];
         (record.x, record.y, record.flux) = (state.x, state.y, state.flux);
         record.fwhm = Kernel::new(&state.shape, psf.alpha).fwhm();
         record.chi2 = found.chi2;
@@ -413,7 +441,7 @@ pub fn subtract_joint(
     let mut residual = image_out.clone();
     scene.subtract_from(&mut residual, psf.alpha, |_| true);
     let mut foreground = image_out.clone();
-    let is_foreground = |k: usize| flags[rows[k]] & JointFlags::FOREGROUND != 0;
+    let is_foreground = |k: usize| sources[k].row.is_some_and(|row| flags[row] & JointFlags::FOREGROUND != 0);
     scene.subtract_from(&mut foreground, psf.alpha, is_foreground);
     for map in [&mut residual, &mut foreground] {
         Zip::from(map).and(&bad).par_for_each(|v, &b| {

@@ -2,9 +2,12 @@
 
 mod algorithm;
 mod background;
+mod companions;
+mod crowding;
 mod field;
 mod noise;
 mod params;
+mod power;
 mod psf_stars;
 mod scene;
 mod shape;

@@ -21,8 +21,6 @@ pub(super) struct StepOptions {
     pub alpha: f64,
     /// Error of the model as a fraction of the star's light in a pixel.
     pub model_error: f64,
-    /// Scatter of the level under the star in the image's unit; infinite leaves it free, 0 switches it off.
-    pub level_sd: f64,
 }
 
 /// Farthest that a centre moves in one step, px.
@@ -114,10 +112,10 @@ pub(super) fn step(
     pull(0, state.flux, prior.flux, prior.flux_sd);
     pull(1, state.x, prior.x, prior.position_sd);
     pull(2, state.y, prior.y, prior.position_sd);
-    if options.level_sd == 0.0 {
+    if prior.level_sd == 0.0 {
         pull(3, 0.0, 0.0, 1e-9);
-    } else if options.level_sd.is_finite() {
-        pull(3, 0.0, 0.0, options.level_sd);
+    } else if prior.level_sd.is_finite() {
+        pull(3, 0.0, 0.0, prior.level_sd);
     }
     for k in 0..5 {
         if free[k] {
