@@ -11,6 +11,7 @@ use super::noise::{NoiseModel, measure};
 use super::params::SubtractJoint;
 use super::psf_stars::PsfStars;
 use super::scene::Scene;
+use super::select::{Selection, psf_candidates, select};
 use super::shape::{Kernel, Shape};
 use super::star::{JointFlags, JointRecord, Place, Prior, Quality, Source, State};
 use super::sweep::StepOptions;
@@ -75,60 +76,6 @@ pub enum JointError {
     Stopped,
 }
 
-/// The stars that are removed, in the order of removal.
-struct Selection {
-    /// Rows of the catalogue.
-    rows: Vec<usize>,
-    /// Static flags of all rows.
-    flags: Vec<i64>,
-}
-
-fn select(stars: &[CatalogueStar], width: usize, height: usize, params: &SubtractJoint) -> Selection {
-    let inside = |v: f64, size: usize| v > -0.5 && v < size as f64 - 0.5;
-    let mut flags: Vec<i64> = stars
-        .iter()
-        .map(|s| {
-            let mut flag = 0;
-            if !(inside(s.x, width) && inside(s.y, height) && s.mag.is_finite()) {
-                flag |= JointFlags::OUTSIDE;
-            }
-            if s.prob < params.min_prob {
-                flag |= JointFlags::PROBABILITY;
-            }
-            if s.sharp >= params.max_sharp {
-                flag |= JointFlags::SHARPNESS;
-            }
-            flag
-        })
-        .collect();
-    let mut rows: Vec<usize> = (0..stars.len()).filter(|&i| flags[i] == 0).collect();
-    rows.sort_by(|&a, &b| {
-        let (a, b) = (&stars[a], &stars[b]);
-        a.mag.total_cmp(&b.mag).then(a.y.total_cmp(&b.y)).then(a.x.total_cmp(&b.x)).then(a.id.cmp(&b.id))
-    });
-    if params.duplicate_px > 0.0 {
-        let grid = PositionGrid::new(rows.iter().map(|&i| (stars[i].x, stars[i].y)), 16.0);
-        for (k, &row) in rows.iter().enumerate() {
-            let s = &stars[row];
-            let is_same = |j: usize| {
-                let other = rows[j];
-                j < k && flags[other] == 0 && s.mag - stars[other].mag <= params.duplicate_mag
-            };
-            if grid.any_within(s.x, s.y, params.duplicate_px, is_same) {
-                flags[row] |= JointFlags::DUPLICATE;
-            }
-        }
-        rows.retain(|&row| flags[row] == 0);
-    }
-    for &row in &rows {
-        let s = &stars[row];
-        if s.parallax >= params.min_parallax_mas && s.parallax_error <= params.max_parallax_error_mas {
-            flags[row] |= JointFlags::FOREGROUND;
-        }
-    }
-    Selection { rows, flags }
-}
-
 /// Errors of the catalogue magnitudes (column `mag_err`); 0 where there are none.
 ///
 /// # Errors
@@ -177,52 +124,6 @@ fn place(
     }
 }
 
-/// Which stars may serve for the PSF.
-fn psf_candidates(
-    stars: &[CatalogueStar],
-    rows: &[usize],
-    bad: &Array2<bool>,
-    params: &SubtractJoint,
-) -> (Vec<usize>, usize) {
-    const EDGE: f64 = 15.0;
-    const NEIGHBOUR_PX: f64 = 10.0;
-    const MAX_SHARP: f64 = 0.3;
-    let (height, width) = bad.dim();
-    let flux = |mag: f64| libm::pow(10.0, -0.4 * mag);
-    let grid = PositionGrid::new(stars.iter().map(|s| (s.x, s.y)), 16.0);
-    let in_range = |s: &CatalogueStar| s.mag > params.psf_mag.0 && s.mag < params.psf_mag.1;
-    let n_in_range = rows.iter().filter(|&&r| in_range(&stars[r])).count();
-    let found: Vec<usize> = (0..rows.len())
-        .filter(|&k| {
-            let s = &stars[rows[k]];
-            let is_inner =
-                s.x > EDGE && s.y > EDGE && s.x < width as f64 - EDGE - 1.0 && s.y < height as f64 - EDGE - 1.0;
-            // NaN passes: not known is no reason.
-            if !in_range(s) || !is_inner || s.sharp.abs() >= MAX_SHARP {
-                return false;
-            }
-            let (cx, cy) = (s.x.round() as usize, s.y.round() as usize);
-            if bad.slice(ndarray::s![cy - 4..cy + 5, cx - 4..cx + 5]).iter().any(|b| *b) {
-                return false;
-            }
-            let mut others: Vec<usize> = Vec::new();
-            grid.visit_within(s.x, s.y, NEIGHBOUR_PX, |j, _| {
-                others.push(j);
-                true
-            });
-            others.sort_unstable();
-            let light = others
-                .iter()
-                .filter(|&&j| j != rows[k] && stars[j].mag.is_finite())
-                .fold(0.0, |sum, &j| sum + flux(stars[j].mag));
-            light < params.psf_neighbour_share * flux(s.mag)
-        })
-        .collect();
-    let wanted = (params.max_psf_density * (width * height) as f64 / 1e6).max(params.min_psf_stars as f64);
-    let stride = (found.len() as f64 / wanted).ceil().max(1.0) as usize;
-    (found.into_iter().step_by(stride).collect(), n_in_range)
-}
-
 /// Removes the stars of a catalogue jointly from an image with its sky.
 ///
 /// `mag_errors` belong to the rows of `stars`; `confidence` (100 = full exposure) scales the noise. Pixels that are bad in the image take
@@ -258,8 +159,7 @@ pub fn subtract_joint(
             faint: params.psf_mag.1,
         });
     }
-    let listed =
-        PositionGrid::new(stars.iter().filter(|s| s.x.is_finite() && s.y.is_finite()).map(|s| (s.x, s.y)), 16.0);
+    let listed = PositionGrid::new(stars.iter().map(|s| (s.x, s.y)), 16.0);
     let mut level = sky(&image.pixels, &bad, params.sky_box_px.0, true, &watch)?;
     let without_sky = |level: &Array2<f32>| {
         Zip::from(&image.pixels).and(level).and(&bad).par_map_collect(|v, b, bad| {
@@ -279,41 +179,42 @@ pub fn subtract_joint(
     let mut sources: Vec<Source> =
         rows.iter().map(|&row| Source { star: stars[row], error: mag_errors[row], row: Some(row) }).collect();
     let mut shares = level_shares(&sources, width, height, params);
-    let priors_of = |psf: &SmoothPsf, round: usize, sources: &[Source], states: &[State], levels: &[f64]| -> Vec<Prior> {
-        sources
-            .iter()
-            .zip(states)
-            .zip(levels)
-            .map(|((source, state), level_sd)| {
-                let (s, error) = (&source.star, source.error);
-                let flux = flux_of(s.mag);
-                let mag = mag_of(state.flux);
-                let mut shape_sd: Shape = [0.0; 5];
-                if round > 0 {
-                    if s.mag < params.shape_mag {
-                        shape_sd[..3].fill(params.shape_scatter);
+    let priors_of =
+        |psf: &SmoothPsf, round: usize, sources: &[Source], states: &[State], levels: &[f64]| -> Vec<Prior> {
+            sources
+                .iter()
+                .zip(states)
+                .zip(levels)
+                .map(|((source, state), level_sd)| {
+                    let (s, error) = (&source.star, source.error);
+                    let flux = flux_of(s.mag);
+                    let mag = mag_of(state.flux);
+                    let mut shape_sd: Shape = [0.0; 5];
+                    if round > 0 {
+                        if s.mag < params.shape_mag {
+                            shape_sd[..3].fill(params.shape_scatter);
+                        }
+                        if psf.t(mag) > 0.0 {
+                            shape_sd[3..].fill(2.5 * params.shape_scatter);
+                        }
+                        if s.mag < params.psf_mag.0 {
+                            // Brighter than any PSF star: its width is not known as well.
+                            shape_sd[0] = 4.0 * params.shape_scatter;
+                        }
                     }
-                    if psf.t(mag) > 0.0 {
-                        shape_sd[3..].fill(2.5 * params.shape_scatter);
+                    Prior {
+                        x: s.x,
+                        y: s.y,
+                        position_sd: (0.7 * error).clamp(params.position_prior_px, params.position_prior_px.max(0.4)),
+                        flux,
+                        flux_sd: flux * FLUX_PER_MAG * libm::hypot(error, params.flux_prior),
+                        level_sd: *level_sd,
+                        shape: psf.at(state.x, state.y, mag),
+                        shape_sd,
                     }
-                    if s.mag < params.psf_mag.0 {
-                        // Brighter than any PSF star: its width is not known as well.
-                        shape_sd[0] = 4.0 * params.shape_scatter;
-                    }
-                }
-                Prior {
-                    x: s.x,
-                    y: s.y,
-                    position_sd: (0.7 * error).clamp(params.position_prior_px, params.position_prior_px.max(0.4)),
-                    flux,
-                    flux_sd: flux * FLUX_PER_MAG * libm::hypot(error, params.flux_prior),
-                    level_sd: *level_sd,
-                    shape: psf.at(state.x, state.y, mag),
-                    shape_sd,
-                }
-            })
-            .collect()
-    };
+                })
+                .collect()
+        };
     let weights = |noise: &NoiseModel| {
         let mut weight = Array2::<f32>::zeros(image.pixels.dim());
         Zip::indexed(&mut weight).and(&image.pixels).and(&bad).par_for_each(|(y, x), w, &v, &bad| {
@@ -330,7 +231,12 @@ pub fn subtract_joint(
     let states = |psf: &SmoothPsf, sources: &[Source]| -> Vec<State> {
         sources
             .iter()
-            .map(|Source { star: s, .. }| State { x: s.x, y: s.y, flux: flux_of(s.mag), shape: psf.at(s.x, s.y, s.mag) })
+            .map(|Source { star: s, .. }| State {
+                x: s.x,
+                y: s.y,
+                flux: flux_of(s.mag),
+                shape: psf.at(s.x, s.y, s.mag),
+            })
             .collect()
     };
     let mut scene = Scene::new(width, height, places(&psf, noise.sigma, &sources), states(&psf, &sources));
@@ -399,8 +305,14 @@ pub fn subtract_joint(
             }
         }
         if round + 2 == params.rounds {
-            let search =
-                Search { scene: &scene, residual: &residual, weight: &weight, alpha: psf.alpha, listed: &listed, params };
+            let search = Search {
+                scene: &scene,
+                residual: &residual,
+                weight: &weight,
+                alpha: psf.alpha,
+                listed: &listed,
+                params,
+            };
             let (found, hosts): (Vec<Source>, Vec<usize>) = search.run(mag_of).into_iter().unzip();
             for host in hosts {
                 n_companions[host] += 1;

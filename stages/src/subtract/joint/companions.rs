@@ -23,8 +23,9 @@ const CLEAR_FWHM: f64 = 0.8;
 const MAX_SHARE: f64 = 0.2;
 /// Least peak in units of the level around it: what stands on more light than its own is part of something extended.
 const MIN_CONTRAST: f64 = 2.0;
-/// Most companions of one host. More are a cluster, or a host that no model fits.
-const MAX_PER_HOST: usize = 3;
+/// Most companions of one host. Two lost stars beside one host are rare; two points beside one star are rather a group, which must
+/// stay, or a host that no model fits.
+const MAX_PER_HOST: usize = 1;
 /// Pixels that a fit needs.
 const MIN_PIXELS: usize = 12;
 /// Error of a companion's first magnitude: no catalogue knows it.
@@ -65,7 +66,9 @@ impl Search<'_> {
             .collect();
         let mut found: Vec<Found> = found.into_iter().flatten().collect();
         // Two hosts may find the same star: the clearest view of it counts.
-        found.sort_by(|a, b| b.significance.total_cmp(&a.significance).then((a.y, a.x, a.host).cmp(&(b.y, b.x, b.host))));
+        found.sort_by(|a, b| {
+            b.significance.total_cmp(&a.significance).then((a.y, a.x, a.host).cmp(&(b.y, b.x, b.host)))
+        });
         let grid = PositionGrid::new(found.iter().map(|f| (f.x as f64, f.y as f64)), 16.0);
         let mut is_kept = vec![false; found.len()];
         for (i, f) in found.iter().enumerate() {
@@ -131,7 +134,15 @@ impl Search<'_> {
     }
 
     /// Flux of a point at a pixel above a level of its own, and its significance; `None` where it stands on more light than it has.
-    fn point_at(&self, x: usize, y: usize, host_x: f64, host_y: f64, host_flux: f64, kernel: &Kernel) -> Option<(f64, f64)> {
+    fn point_at(
+        &self,
+        x: usize,
+        y: usize,
+        host_x: f64,
+        host_y: f64,
+        host_flux: f64,
+        kernel: &Kernel,
+    ) -> Option<(f64, f64)> {
         let (height, width) = self.residual.dim();
         let radius = FIT_FWHM * self.params.fwhm_px;
         let half = radius.floor() as usize;
@@ -180,8 +191,7 @@ mod tests {
         let scene = Scene::new(60, 60, vec![Place { cx: 30, cy: 30, fit: 6, write: 12 }], vec![state]);
         let weight = Array2::from_elem((60, 60), 1.0);
         let listed = PositionGrid::new(listed.iter().copied(), 16.0);
-        let search =
-            Search { scene: &scene, residual, weight: &weight, alpha: 2.8, listed: &listed, params: &params };
+        let search = Search { scene: &scene, residual, weight: &weight, alpha: 2.8, listed: &listed, params: &params };
         search.run(|flux| -2.5 * libm::log10(flux))
     }
 

@@ -10,6 +10,7 @@ mod params;
 mod power;
 mod psf_stars;
 mod scene;
+mod select;
 mod shape;
 mod simplex;
 mod stage;

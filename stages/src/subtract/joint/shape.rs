@@ -119,8 +119,7 @@ impl Kernel {
     #[must_use]
     pub fn fwhm(&self) -> f64 {
         let half = 0.5 * ((1.0 - self.w) * self.moffat + self.w * self.gauss);
-        let profile =
-            |q: f64| (1.0 - self.w) * self.moffat * power_law(q, self.alpha) + self.w * self.gauss_at(q);
+        let profile = |q: f64| (1.0 - self.w) * self.moffat * power_law(q, self.alpha) + self.w * self.gauss_at(q);
         let (mut low, mut high) = (0.0, 1.0);
         while profile(high) > half && high < 1e6 {
             low = high;

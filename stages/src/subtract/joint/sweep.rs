@@ -1,6 +1,6 @@
 //! One step of one star: a linearised least-squares update on what all other stars left.
 
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, s};
 
 use super::shape::Kernel;
 use super::star::{Place, Prior, Quality, State};
@@ -187,10 +187,10 @@ impl Change {
         if width == 0 {
             return;
         }
+        let columns = self.columns.start - origin.0..self.columns.end - origin.0;
         for (y, line) in self.rows.clone().zip(self.values.chunks_exact(width)) {
-            for (x, v) in self.columns.clone().zip(line) {
-                image[[y - origin.1, x - origin.0]] += v;
-            }
+            let mut row = image.slice_mut(s![y - origin.1, columns.clone()]);
+            row.iter_mut().zip(line).for_each(|(pixel, v)| *pixel += v);
         }
     }
 }
