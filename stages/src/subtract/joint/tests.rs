@@ -261,4 +261,4 @@ fn harness() -> Harness {
 }
 
 determinism_test!(subtract_joint_is_deterministic, harness());
-golden_test!(subtract_joint_is_frozen, harness(), version: 2, digest: "de43c54027b8");
+golden_test!(subtract_joint_is_frozen, harness(), version: 2, digest: "8dbea4897449");
