@@ -8,7 +8,7 @@ use super::count::{CountScratch, count_contours};
 use super::params::{Group, SelectIsolated};
 use crate::contour::{ContourOptions, find_contours};
 use crate::measure::polygon;
-use crate::psf::CatalogueStar;
+use crate::psf::{CatalogueStar, PositionGrid};
 
 /// A star that passed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,12 +42,14 @@ pub struct Reasons {
     pub crowded: usize,
     /// The centroid is too far from the catalogue position, or the lowest contour is cut by the edge of the cut-out.
     pub off_centre: usize,
+    /// A brighter entry of the catalogue is the same source.
+    pub duplicate: usize,
 }
 
 impl Reasons {
     /// Names and counts, in the order of the tests.
     #[must_use]
-    pub fn list(&self) -> [(&'static str, usize); 8] {
+    pub fn list(&self) -> [(&'static str, usize); 9] {
         [
             ("prob", self.prob),
             ("sharp", self.sharp),
@@ -57,6 +59,7 @@ impl Reasons {
             ("faint", self.faint),
             ("crowded", self.crowded),
             ("off_centre", self.off_centre),
+            ("duplicate", self.duplicate),
         ]
     }
 }
@@ -71,6 +74,9 @@ pub struct Selection {
     /// Why the others did not pass.
     pub reasons: Reasons,
 }
+
+/// Contours of isolated stars cannot be closer than this unless they are the same.
+const SAME_PX: f64 = 1.0;
 
 enum Verdict {
     Prob,
@@ -125,7 +131,23 @@ pub fn select_isolated(
         };
         *count += 1;
     }
+    drop_duplicates(&mut selection, stars);
     Some(selection)
+}
+
+/// Two isolated entries with one contour are one star: it must not count twice in the PSF. The brighter entry stays, of equal ones
+/// the first.
+fn drop_duplicates(selection: &mut Selection, catalogue: &[CatalogueStar]) {
+    let all = std::mem::take(&mut selection.stars);
+    let grid = PositionGrid::new(all.iter().map(|s| (s.x_contour, s.y_contour)), 16.0);
+    let rank = |i: usize| (catalogue[all[i].row].mag, all[i].row);
+    for (i, star) in all.iter().enumerate() {
+        if grid.any_within(star.x_contour, star.y_contour, SAME_PX, |j| j != i && rank(j) < rank(i)) {
+            selection.reasons.duplicate += 1;
+        } else {
+            selection.stars.push(*star);
+        }
+    }
 }
 
 /// One star; what costs least is asked first.

@@ -7,7 +7,8 @@ use skyloom_engine::Problems;
 /// A catalogue star is taken when its magnitude lies in a group, when it looks like a single star (`prob`, `sharp`), and when
 /// the contours of its cut-out show nothing else: at every level at most one contour, whose centroid at the lowest level lies at
 /// the catalogue position (Miller et al. 2024, section 5.1). Cut-outs with a masked or saturated pixel, or across the edge, are
-/// left out. A value of `prob` or `sharp` that is not known passes. The metrics say how many stars each test turned down.
+/// left out, and of two entries with the same contour the fainter. A value of `prob` or `sharp` that is not known passes. The
+/// metrics say how many stars each test turned down.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SelectIsolated {

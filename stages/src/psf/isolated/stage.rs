@@ -102,7 +102,7 @@ impl Stage for SelectIsolated {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn check(&self, problems: &mut Problems) {

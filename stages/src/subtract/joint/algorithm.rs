@@ -5,13 +5,16 @@ use skyloom_data::{Image, Table, TableError};
 
 use super::background::sky;
 use super::brightness::Brightness;
+use super::companions::Search;
+use super::crowding::level_shares;
 use super::field::SmoothPsf;
 use super::noise::{NoiseModel, measure};
 use super::params::SubtractJoint;
 use super::psf_stars::PsfStars;
 use super::scene::Scene;
+use super::select::{Selection, psf_candidates, select};
 use super::shape::{Kernel, Shape};
-use super::star::{JointFlags, JointRecord, Place, Prior, Quality, State};
+use super::star::{JointFlags, JointRecord, Place, Prior, Quality, Source, State};
 use super::sweep::StepOptions;
 use crate::background::mesh::MeshError;
 use crate::filter::fill_bad;
@@ -75,56 +78,6 @@ pub enum JointError {
     Stopped,
 }
 
-/// The stars that are removed, in the order of removal.
-struct Selection {
-    /// Rows of the catalogue.
-    rows: Vec<usize>,
-    /// Static flags of all rows.
-    flags: Vec<i64>,
-}
-
-fn select(stars: &[CatalogueStar], width: usize, height: usize, params: &SubtractJoint) -> Selection {
-    let inside = |v: f64, size: usize| v > -0.5 && v < size as f64 - 0.5;
-    let mut flags: Vec<i64> = stars
-        .iter()
-        .map(|s| {
-            let mut flag = 0;
-            if !(inside(s.x, width) && inside(s.y, height) && s.mag.is_finite()) {
-                flag |= JointFlags::OUTSIDE;
-            }
-            if s.prob < params.min_prob {
-                flag |= JointFlags::PROBABILITY;
-            }
-            if s.sharp >= params.max_sharp {
-                flag |= JointFlags::SHARPNESS;
-            }
-            flag
-        })
-        .collect();
-    let mut rows: Vec<usize> = (0..stars.len()).filter(|&i| flags[i] == 0).collect();
-    rows.sort_by(|&a, &b| {
-        let (a, b) = (&stars[a], &stars[b]);
-        a.mag.total_cmp(&b.mag).then(a.y.total_cmp(&b.y)).then(a.x.total_cmp(&b.x)).then(a.id.cmp(&b.id))
-    });
-    if params.duplicate_px > 0.0 {
-        let grid = PositionGrid::new(rows.iter().map(|&i| (stars[i].x, stars[i].y)), 16.0);
-        for (k, &row) in rows.iter().enumerate() {
-            let s = &stars[row];
-            if grid.any_within(s.x, s.y, params.duplicate_px, |j| j < k && flags[rows[j]] == 0) {
-                flags[row] |= JointFlags::DUPLICATE;
-            }
-        }
-        rows.retain(|&row| flags[row] == 0);
-    }
-    for &row in &rows {
-        let s = &stars[row];
-        if s.parallax >= params.min_parallax_mas && s.parallax_error <= params.max_parallax_error_mas {
-            flags[row] |= JointFlags::FOREGROUND;
-        }
-    }
-    Selection { rows, flags }
-}
-
 /// Errors of the catalogue magnitudes (column `mag_err`); 0 where there are none.
 ///
 /// # Errors
@@ -136,6 +89,8 @@ pub(super) fn magnitude_errors(table: &Table) -> Result<Vec<f64>, TableError> {
     Ok(table.floats("mag_err")?.into_iter().map(|e| if e > 0.0 { e } else { 0.0 }).collect())
 }
 
+/// A star that no step has fitted yet.
+const NOT_FITTED: Quality = Quality { chi2: f64::NAN, flux_error: 0.0, width_error: 0.0 };
 /// Relative flux error per magnitude: ln(10) / 2.5.
 const FLUX_PER_MAG: f64 = 0.921_034_037_197_618_3;
 /// A star is subtracted out to where its wing is this fraction of the sky noise.
@@ -180,53 +135,6 @@ fn place(
     }
 }
 
-/// Which stars may serve for the PSF.
-fn psf_candidates(
-    stars: &[CatalogueStar],
-    rows: &[usize],
-    bad: &Array2<bool>,
-    params: &SubtractJoint,
-    psf_mag: (f64, f64),
-) -> (Vec<usize>, usize) {
-    const EDGE: f64 = 15.0;
-    const NEIGHBOUR_PX: f64 = 10.0;
-    const MAX_SHARP: f64 = 0.3;
-    let (height, width) = bad.dim();
-    let flux = |mag: f64| libm::pow(10.0, -0.4 * mag);
-    let grid = PositionGrid::new(stars.iter().map(|s| (s.x, s.y)), 16.0);
-    let in_range = |s: &CatalogueStar| s.mag > psf_mag.0 && s.mag < psf_mag.1;
-    let n_in_range = rows.iter().filter(|&&r| in_range(&stars[r])).count();
-    let found: Vec<usize> = (0..rows.len())
-        .filter(|&k| {
-            let s = &stars[rows[k]];
-            let is_inner =
-                s.x > EDGE && s.y > EDGE && s.x < width as f64 - EDGE - 1.0 && s.y < height as f64 - EDGE - 1.0;
-            // NaN passes: not known is no reason.
-            if !in_range(s) || !is_inner || s.sharp.abs() >= MAX_SHARP {
-                return false;
-            }
-            let (cx, cy) = (s.x.round() as usize, s.y.round() as usize);
-            if bad.slice(ndarray::s![cy - 4..cy + 5, cx - 4..cx + 5]).iter().any(|b| *b) {
-                return false;
-            }
-            let mut others: Vec<usize> = Vec::new();
-            grid.visit_within(s.x, s.y, NEIGHBOUR_PX, |j, _| {
-                others.push(j);
-                true
-            });
-            others.sort_unstable();
-            let light = others
-                .iter()
-                .filter(|&&j| j != rows[k] && stars[j].mag.is_finite())
-                .fold(0.0, |sum, &j| sum + flux(stars[j].mag));
-            light < params.psf_neighbour_share * flux(s.mag)
-        })
-        .collect();
-    let wanted = (params.max_psf_density * (width * height) as f64 / 1e6).max(params.min_psf_stars as f64);
-    let stride = (found.len() as f64 / wanted).ceil().max(1.0) as usize;
-    (found.into_iter().step_by(stride).collect(), n_in_range)
-}
-
 /// Removes the stars of a catalogue jointly from an image with its sky.
 ///
 /// `mag_errors` belong to the rows of `stars`; `confidence` (100 = full exposure) scales the noise. Pixels that are bad in the image take
@@ -257,6 +165,7 @@ pub fn subtract_joint(
     let mag_of = |flux: f64| if flux > 0.0 { -2.5 * libm::log10(flux / unit) } else { f64::INFINITY };
 
     let Selection { rows, mut flags } = select(stars, width, height, params);
+    let listed = PositionGrid::new(stars.iter().map(|s| (s.x, s.y)), 16.0);
     let mut level = sky(&image.pixels, &bad, params.sky_box_px.0, true, &watch)?;
     let without_sky = |level: &Array2<f32>| {
         Zip::from(&image.pixels).and(level).and(&bad).par_map_collect(|v, b, bad| {
@@ -288,42 +197,50 @@ pub fn subtract_joint(
         });
     }
     let mut psf = SmoothPsf::uniform(width, height, params.psf_grid_px, params.fwhm_px, brightness.trend_mag);
-    let priors_of = |psf: &SmoothPsf, round: usize, states: &[State]| -> Vec<Prior> {
-        rows.iter()
-            .zip(states)
-            .map(|(&row, state)| {
-                let s = &stars[row];
-                let (flux, error) = (flux_of(s.mag), mag_errors[row]);
-                let mag = mag_of(state.flux);
-                let mut shape_sd: Shape = [0.0; 5];
-                if round > 0 {
-                    if s.mag < brightness.shape_mag {
-                        shape_sd[..3].fill(params.shape_scatter);
+    let mut sources: Vec<Source> =
+        rows.iter().map(|&row| Source { star: stars[row], error: mag_errors[row], row: Some(row) }).collect();
+    let mut shares = level_shares(&sources, width, height, params);
+    let priors_of =
+        |psf: &SmoothPsf, round: usize, sources: &[Source], states: &[State], levels: &[f64]| -> Vec<Prior> {
+            sources
+                .iter()
+                .zip(states)
+                .zip(levels)
+                .map(|((source, state), level_sd)| {
+                    let (s, error) = (&source.star, source.error);
+                    let flux = flux_of(s.mag);
+                    let mag = mag_of(state.flux);
+                    let mut shape_sd: Shape = [0.0; 5];
+                    // A saturated star's magnitude rests on its wings, and is as good as they are; wings do not tell its width from its
+                    // flux.
+                    let is_capped = hidden.is_some_and(|h| h[[pixel(s.y, height), pixel(s.x, width)]]);
+                    if round > 0 && !is_capped {
+                        if s.mag < brightness.shape_mag {
+                            shape_sd[..3].fill(params.shape_scatter);
+                        }
+                        if psf.t(mag) > 0.0 {
+                            shape_sd[3..].fill(2.5 * params.shape_scatter);
+                        }
+                        if s.mag < brightness.psf_mag.0 {
+                            // Brighter than any PSF star: its width is not known as well.
+                            shape_sd[0] = 4.0 * params.shape_scatter;
+                        }
                     }
-                    if psf.t(mag) > 0.0 {
-                        shape_sd[3..].fill(2.5 * params.shape_scatter);
+                    let flux_prior = if is_capped { params.flux_prior.max(CAPPED_PRIOR) } else { params.flux_prior };
+                    Prior {
+                        x: s.x,
+                        y: s.y,
+                        position_sd: (0.7 * error).clamp(params.position_prior_px, params.position_prior_px.max(0.4)),
+                        flux,
+                        max_flux: if is_capped { CAPPED_BRIGHTENING * flux } else { f64::INFINITY },
+                        flux_sd: flux * FLUX_PER_MAG * libm::hypot(error, flux_prior),
+                        level_sd: *level_sd,
+                        shape: psf.at(state.x, state.y, mag),
+                        shape_sd,
                     }
-                    if s.mag < brightness.psf_mag.0 {
-                        // Brighter than any PSF star: its width is not known as well.
-                        shape_sd[0] = 4.0 * params.shape_scatter;
-                    }
-                }
-                // A saturated star's magnitude rests on its wings, and is as good as they are.
-                let is_capped = hidden.is_some_and(|h| h[[pixel(s.y, height), pixel(s.x, width)]]);
-                let flux_prior = if is_capped { params.flux_prior.max(CAPPED_PRIOR) } else { params.flux_prior };
-                Prior {
-                    x: s.x,
-                    y: s.y,
-                    position_sd: (0.7 * error).clamp(params.position_prior_px, params.position_prior_px.max(0.4)),
-                    flux,
-                    max_flux: if is_capped { CAPPED_BRIGHTENING * flux } else { f64::INFINITY },
-                    flux_sd: flux * FLUX_PER_MAG * libm::hypot(error, flux_prior),
-                    shape: psf.at(state.x, state.y, mag),
-                    shape_sd,
-                }
-            })
-            .collect()
-    };
+                })
+                .collect()
+        };
     let weights = |noise: &NoiseModel| {
         let mut weight = Array2::<f32>::zeros(image.pixels.dim());
         Zip::indexed(&mut weight).and(&image.pixels).and(&bad).par_for_each(|(y, x), w, &v, &bad| {
@@ -334,18 +251,23 @@ pub fn subtract_joint(
         });
         weight
     };
-    let places = |psf: &SmoothPsf, sigma: f64| -> Vec<Place> {
-        rows.iter().map(|&r| place(&stars[r], flux_of(stars[r].mag), psf, sigma, width, height, params)).collect()
+    let places = |psf: &SmoothPsf, sigma: f64, sources: &[Source]| -> Vec<Place> {
+        sources.iter().map(|s| place(&s.star, flux_of(s.star.mag), psf, sigma, width, height, params)).collect()
     };
-    let states: Vec<State> = rows
-        .iter()
-        .map(|&r| {
-            let s = &stars[r];
-            State { x: s.x, y: s.y, flux: flux_of(s.mag), shape: psf.at(s.x, s.y, s.mag) }
-        })
-        .collect();
-    let mut scene = Scene::new(width, height, places(&psf, noise.sigma), states);
-    let mut quality = vec![Quality { chi2: f64::NAN, ..Quality::default() }; rows.len()];
+    let states = |psf: &SmoothPsf, sources: &[Source]| -> Vec<State> {
+        sources
+            .iter()
+            .map(|Source { star: s, .. }| State {
+                x: s.x,
+                y: s.y,
+                flux: flux_of(s.mag),
+                shape: psf.at(s.x, s.y, s.mag),
+            })
+            .collect()
+    };
+    let mut scene = Scene::new(width, height, places(&psf, noise.sigma, &sources), states(&psf, &sources));
+    let mut quality = vec![NOT_FITTED; sources.len()];
+    let mut n_companions = vec![0_i64; rows.len()];
     let mut n_psf_stars = 0;
     scene.subtract_from(&mut residual, psf.alpha, |_| true);
     for round in 0..params.rounds {
@@ -386,7 +308,7 @@ pub fn subtract_joint(
             for state in &mut scene.states {
                 state.shape = psf.at(state.x, state.y, mag_of(state.flux));
             }
-            scene.set_places(places(&psf, noise.sigma));
+            scene.set_places(places(&psf, noise.sigma, &sources));
             residual = without_sky(&level);
             scene.subtract_from(&mut residual, psf.alpha, |_| true);
             if round < 2 {
@@ -400,16 +322,32 @@ pub fn subtract_joint(
                 weight = weights(&noise);
             }
         }
-        let priors = priors_of(&psf, round, &scene.states);
-        let options = StepOptions {
-            alpha: psf.alpha,
-            model_error: params.model_error,
-            level_sd: params.level_sigma * noise.sigma,
-        };
+        let levels: Vec<f64> = shares.iter().map(|share| share * params.level_sigma * noise.sigma).collect();
+        let priors = priors_of(&psf, round, &sources, &scene.states, &levels);
+        let options = StepOptions { alpha: psf.alpha, model_error: params.model_error };
         for _ in 0..if is_last { 4 } else { 2 } {
             if !scene.sweep(&mut residual, &weight, &priors, &options, &mut quality, tick) {
                 return Err(JointError::Stopped);
             }
+        }
+        if round + 2 == params.rounds {
+            let search = Search {
+                scene: &scene,
+                residual: &residual,
+                weight: &weight,
+                alpha: psf.alpha,
+                listed: &listed,
+                params,
+                host_mag: (brightness.psf_mag.0, params.companion_mag.unwrap_or(brightness.trend_mag)),
+            };
+            let (found, hosts): (Vec<Source>, Vec<usize>) = search.run(mag_of).into_iter().unzip();
+            for host in hosts {
+                n_companions[host] += 1;
+            }
+            scene.extend(&places(&psf, noise.sigma, &found), &states(&psf, &found));
+            sources.extend(found);
+            shares = level_shares(&sources, width, height, params);
+            quality.resize(sources.len(), NOT_FITTED);
         }
     }
     let mut records: Vec<JointRecord> = stars
@@ -423,10 +361,13 @@ pub fn subtract_joint(
             fwhm: f64::NAN,
             chi2: f64::NAN,
             flags,
+            n_companions: 0,
         })
         .collect();
-    for ((&row, state), found) in rows.iter().zip(&scene.states).zip(&quality) {
+    // Companions come after all stars of the catalogue.
+    for (k, (&row, (state, found))) in rows.iter().zip(scene.states.iter().zip(&quality)).enumerate() {
         let record = &mut records[row];
+        record.n_companions = n_companions[k];
         (record.x, record.y, record.flux) = (state.x, state.y, state.flux);
         record.fwhm = Kernel::new(&state.shape, psf.alpha).fwhm();
         record.chi2 = found.chi2;
@@ -442,7 +383,7 @@ pub fn subtract_joint(
     let mut residual = image_out.clone();
     scene.subtract_from(&mut residual, psf.alpha, |_| true);
     let mut foreground = image_out.clone();
-    let is_foreground = |k: usize| flags[rows[k]] & JointFlags::FOREGROUND != 0;
+    let is_foreground = |k: usize| sources[k].row.is_some_and(|row| flags[row] & JointFlags::FOREGROUND != 0);
     scene.subtract_from(&mut foreground, psf.alpha, is_foreground);
     if let Some(hidden) = hidden {
         // A model subtracted from an interpolated core leaves a hole.

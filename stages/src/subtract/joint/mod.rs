@@ -3,11 +3,15 @@
 mod algorithm;
 mod background;
 mod brightness;
+mod companions;
+mod crowding;
 mod field;
 mod noise;
 mod params;
+mod power;
 mod psf_stars;
 mod scene;
+mod select;
 mod shape;
 mod simplex;
 mod stage;

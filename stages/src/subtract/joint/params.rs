@@ -19,10 +19,14 @@ pub struct SubtractJoint {
     /// Sharpness (column `sharp`) from which a source is left in the image. Stars without a value pass.
     #[serde(default = "default_max_sharp")]
     pub max_sharp: f64,
-    /// The fainter of two stars closer than this is a duplicate and skipped.
+    /// The fainter of two stars closer than this, and as bright within `duplicate_mag`, is a duplicate and skipped. 0: none.
     #[serde(default = "default_duplicate_px")]
     #[schemars(range(min = 0.0), extend("x-unit" = "px"))]
     pub duplicate_px: f64,
+    /// See `duplicate_px`: two entries of one star have about the same magnitude; other pairs are two stars.
+    #[serde(default = "default_duplicate_mag")]
+    #[schemars(range(min = 0.0), extend("x-unit" = "mag"))]
+    pub duplicate_mag: f64,
     /// Stars with at least this parallax, and an error of at most `max_parallax_error_mas`, are foreground.
     #[serde(default = "default_min_parallax_mas")]
     #[schemars(extend("x-unit" = "mas"))]
@@ -42,9 +46,12 @@ pub struct SubtractJoint {
     #[serde(default)]
     #[schemars(extend("x-unit" = "mag"))]
     pub psf_mag: Option<(f64, f64)>,
-    /// Largest share of a PSF star's flux that catalogue neighbours within 10 px may have.
+    /// Largest light of catalogue neighbours within 10 px, as a share of a PSF star's own.
+    ///
+    /// Neighbours are subtracted before the PSF is measured; where no star stands alone, as in the core of a globular cluster, a share
+    /// above 1 still finds one.
     #[serde(default = "default_psf_neighbour_share")]
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 1000.0))]
     pub psf_neighbour_share: f64,
     /// PSF stars per million pixels at most; they are thinned evenly over magnitude.
     #[serde(default = "default_max_psf_density")]
@@ -96,6 +103,24 @@ pub struct SubtractJoint {
     #[serde(default = "default_level_sigma")]
     #[schemars(range(min = 0.0), extend("x-unit" = "sigma"))]
     pub level_sigma: f64,
+    /// Listed stars per square FWHM at which `level_sigma` counts half; denser, it soon counts nothing.
+    ///
+    /// In a sea of stars the light between them is that of the stars in the list, and a level would take it. Counted within six
+    /// FWHM, so that a compact cluster is not a sea.
+    #[serde(default = "default_level_crowding")]
+    #[schemars(range(min = 0.001))]
+    pub level_crowding: f64,
+    /// Stars brighter than this, and fainter than the bright end of `psf_mag`, are searched for companions that the catalogue lacks.
+    ///
+    /// Catalogues miss faint stars beside bright ones. What is found within three FWHM as a point on no more than half its own peak of
+    /// extended light, and not listed, is removed with its host. Fainter hosts cost clusters their light. Absent: as `trend_mag`.
+    #[serde(default)]
+    #[schemars(extend("x-unit" = "mag"))]
+    pub companion_mag: Option<f64>,
+    /// Least significance of a companion. Large: none is looked for.
+    #[serde(default = "default_companion_sigma")]
+    #[schemars(range(min = 3.0), extend("x-unit" = "sigma"))]
+    pub companion_sigma: f64,
     /// Boxes of the sky's mesh, first with all stars in the image, then without them.
     #[serde(default = "default_sky_box_px")]
     #[schemars(extend("x-unit" = "px"))]
@@ -128,6 +153,7 @@ defaults! {
     default_min_prob: f64 = 0.33;
     default_max_sharp: f64 = 0.5;
     default_duplicate_px: f64 = 1.0;
+    default_duplicate_mag: f64 = 0.5;
     default_min_parallax_mas: f64 = 0.2;
     default_max_parallax_error_mas: f64 = 0.1;
     default_fwhm_px: f64 = 2.8;
@@ -141,6 +167,8 @@ defaults! {
     default_position_prior_px: f64 = 0.03;
     default_model_error: f64 = 0.0015;
     default_level_sigma: f64 = 2.0;
+    default_level_crowding: f64 = 0.4;
+    default_companion_sigma: f64 = 6.0;
     default_sky_box_px: (usize, usize) = (64, 32);
     default_rounds: usize = 4;
     default_max_radius_px: usize = 150;
@@ -152,6 +180,7 @@ impl Default for SubtractJoint {
             min_prob: default_min_prob(),
             max_sharp: default_max_sharp(),
             duplicate_px: default_duplicate_px(),
+            duplicate_mag: default_duplicate_mag(),
             min_parallax_mas: default_min_parallax_mas(),
             max_parallax_error_mas: default_max_parallax_error_mas(),
             fwhm_px: default_fwhm_px(),
@@ -168,6 +197,9 @@ impl Default for SubtractJoint {
             position_prior_px: default_position_prior_px(),
             model_error: default_model_error(),
             level_sigma: default_level_sigma(),
+            level_crowding: default_level_crowding(),
+            companion_mag: None,
+            companion_sigma: default_companion_sigma(),
             sky_box_px: default_sky_box_px(),
             rounds: default_rounds(),
             max_radius_px: default_max_radius_px(),
@@ -183,10 +215,11 @@ impl SubtractJoint {
             ("min_prob", self.min_prob, 0.0, 1.0),
             ("max_sharp", self.max_sharp, -1e3, 1e3),
             ("duplicate_px", self.duplicate_px, 0.0, 1e3),
+            ("duplicate_mag", self.duplicate_mag, 0.0, 1e3),
             ("min_parallax_mas", self.min_parallax_mas, -1e3, 1e6),
             ("max_parallax_error_mas", self.max_parallax_error_mas, 0.0, 1e6),
             ("fwhm_px", self.fwhm_px, 1.0, 50.0),
-            ("psf_neighbour_share", self.psf_neighbour_share, 0.0, 1.0),
+            ("psf_neighbour_share", self.psf_neighbour_share, 0.0, 1e3),
             ("max_psf_density", self.max_psf_density, 1.0, 1e6),
             ("min_psf_stars", self.min_psf_stars as f64, 6.0, 1e6),
             ("psf_neighbours", self.psf_neighbours as f64, 8.0, 1e3),
@@ -196,6 +229,8 @@ impl SubtractJoint {
             ("position_prior_px", self.position_prior_px, 0.0, 1e2),
             ("model_error", self.model_error, 0.0, 1.0),
             ("level_sigma", self.level_sigma, 0.0, 1e6),
+            ("level_crowding", self.level_crowding, 1e-3, 1e6),
+            ("companion_sigma", self.companion_sigma, 3.0, 1e9),
             ("sky_box_px.0", self.sky_box_px.0 as f64, 8.0, 1e4),
             ("sky_box_px.1", self.sky_box_px.1 as f64, 8.0, 1e4),
             ("rounds", self.rounds as f64, 2.0, 20.0),
@@ -209,6 +244,7 @@ impl SubtractJoint {
             ("psf_mag.1", self.psf_mag.map(|m| m.1)),
             ("trend_mag", self.trend_mag),
             ("shape_mag", self.shape_mag),
+            ("companion_mag", self.companion_mag),
         ] {
             if let Some(value) = value {
                 problems.require_range(name, value, -50.0, 50.0);

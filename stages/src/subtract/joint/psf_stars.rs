@@ -68,7 +68,7 @@ impl PsfStars {
 
     /// Fits one star from a shape, with the shape parameters `free`.
     fn fit(patch: &Patch, shape: &Shape, free: [bool; 5], alpha: f64, steps: usize) -> Option<Measured> {
-        let options = StepOptions { alpha, model_error: MODEL_ERROR, level_sd: f64::INFINITY };
+        let options = StepOptions { alpha, model_error: MODEL_ERROR };
         let mut state = State { shape: *shape, ..patch.start };
         let prior = Prior {
             x: state.x,
@@ -77,6 +77,7 @@ impl PsfStars {
             flux: state.flux,
             flux_sd: 1e9 * state.flux.max(1.0),
             max_flux: f64::INFINITY,
+            level_sd: f64::INFINITY,
             shape: *shape,
             shape_sd: free.map(|f| if f { FREE_SD } else { 0.0 }),
         };

@@ -30,6 +30,14 @@ impl Scene {
         scene
     }
 
+    /// Adds stars, after all others in the order.
+    pub fn extend(&mut self, places: &[Place], states: &[State]) {
+        self.states.extend_from_slice(states);
+        let mut all = std::mem::take(&mut self.places);
+        all.extend_from_slice(places);
+        self.set_places(all);
+    }
+
     /// Takes other radii, and finds the levels again.
     pub fn set_places(&mut self, places: Vec<Place>) {
         let reaches: Vec<Reach> = places

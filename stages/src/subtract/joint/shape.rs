@@ -18,6 +18,8 @@
 
 use std::f64::consts::PI;
 
+use super::power::{exp_minus, power_law};
+
 /// Free parameters of a shape: `ln g, e1, e2, w, ln r`.
 pub type Shape = [f64; 5];
 
@@ -60,14 +62,14 @@ impl Kernel {
 
     fn gauss_at(&self, q: f64) -> f64 {
         let exponent = 0.5 * q / self.r2;
-        if exponent < MAX_EXPONENT { self.gauss * libm::exp(-exponent) } else { 0.0 }
+        if exponent < MAX_EXPONENT { self.gauss * exp_minus(exponent) } else { 0.0 }
     }
 
     /// Share of the flux per pixel at an offset from the centre, in px.
     #[must_use]
     pub fn value(&self, dx: f64, dy: f64) -> f64 {
         let q = self.square(dx, dy);
-        let moffat = self.moffat * libm::exp(-self.alpha * libm::log1p(q));
+        let moffat = self.moffat * power_law(q, self.alpha);
         (1.0 - self.w) * moffat + self.w * self.gauss_at(q)
     }
 
@@ -84,7 +86,7 @@ impl Kernel {
     ) -> f64 {
         let [a, b, c] = self.form;
         let q = self.square(dx, dy);
-        let moffat = self.moffat * libm::exp(-self.alpha * libm::log1p(q));
+        let moffat = self.moffat * power_law(q, self.alpha);
         let gauss = self.gauss_at(q);
         let value = (1.0 - self.w) * moffat + self.w * gauss;
         let by_q = -(1.0 - self.w) * self.alpha * moffat / (1.0 + q) - self.w * gauss * 0.5 / self.r2;
@@ -117,8 +119,7 @@ impl Kernel {
     #[must_use]
     pub fn fwhm(&self) -> f64 {
         let half = 0.5 * ((1.0 - self.w) * self.moffat + self.w * self.gauss);
-        let profile =
-            |q: f64| (1.0 - self.w) * self.moffat * libm::exp(-self.alpha * libm::log1p(q)) + self.w * self.gauss_at(q);
+        let profile = |q: f64| (1.0 - self.w) * self.moffat * power_law(q, self.alpha) + self.w * self.gauss_at(q);
         let (mut low, mut high) = (0.0, 1.0);
         while profile(high) > half && high < 1e6 {
             low = high;

@@ -57,6 +57,8 @@ const FLOATS: [(&str, &str, &str); 7] = [
 const FLAGS: &str = "1 duplicate, 2 outside or unknown, 4 probability cut, 8 sharpness cut, 16 not fitted (catalogue values subtracted), \
                      32 foreground, 64 PSF star";
 
+const COMPANIONS: &str = "stars that the catalogue lacks, found beside this one and removed with it";
+
 #[typetag::serde(name = "subtract.joint")]
 impl Stage for SubtractJoint {
     fn signature(&self) -> Signature {
@@ -75,7 +77,7 @@ impl Stage for SubtractJoint {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn check(&self, problems: &mut Problems) {
@@ -92,6 +94,7 @@ impl Stage for SubtractJoint {
         let mut columns = vec![("id".to_owned(), ColumnKind::Int)];
         columns.extend(FLOATS.iter().map(|(n, ..)| ((*n).to_owned(), ColumnKind::Float)));
         columns.push(("flags".to_owned(), ColumnKind::Int));
+        columns.push(("n_companions".to_owned(), ColumnKind::Int));
         columns.extend(["catalogue_x", "catalogue_y", "catalogue_mag"].map(|n| (n.to_owned(), ColumnKind::Float)));
         columns.push(("is_removed".to_owned(), ColumnKind::Bool));
         outputs.set("stars", TableFacet { columns: Some(columns) }.to_facet());
@@ -175,6 +178,7 @@ fn report(cx: &mut Context<'_>, done: &JointSubtraction) {
     cx.metric("n_cut", count(&|r| r.flags & (JointFlags::PROBABILITY | JointFlags::SHARPNESS) != 0));
     cx.metric("n_duplicates", count(&|r| r.flags & JointFlags::DUPLICATE != 0));
     cx.metric("n_not_fitted", count(&|r| r.flags & JointFlags::NOT_FITTED != 0));
+    cx.metric("n_companions", done.records.iter().map(|r| r.n_companions).sum::<i64>() as f64);
     cx.metric("n_psf_stars", done.n_psf_stars as f64);
     cx.metric("n_levels", done.n_levels as f64);
     cx.metric("sky_noise", done.sky_noise);
@@ -200,6 +204,7 @@ fn record_table(image: &Image, stars: &[CatalogueStar], records: &[JointRecord])
     }
     builder
         .int("flags", "", FLAGS, records.iter().map(|r| r.flags).collect())
+        .int("n_companions", "", COMPANIONS, records.iter().map(|r| r.n_companions).collect())
         .float("catalogue_x", "px", "position in the catalogue, column", stars.iter().map(|s| s.x).collect())
         .float("catalogue_y", "px", "position in the catalogue, row", stars.iter().map(|s| s.y).collect())
         .float("catalogue_mag", "mag", "magnitude in the catalogue", stars.iter().map(|s| s.mag).collect())

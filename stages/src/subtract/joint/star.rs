@@ -1,6 +1,17 @@
 //! A star of the joint fit: its state, its prior, its place.
 
 use super::shape::Shape;
+use crate::psf::CatalogueStar;
+
+/// What is removed: a star of the catalogue, or one that it lacks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source {
+    pub star: CatalogueStar,
+    /// Error of its magnitude.
+    pub error: f64,
+    /// Row of the catalogue; `None` for a companion.
+    pub row: Option<usize>,
+}
 
 /// What is fitted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,6 +32,8 @@ pub(super) struct Prior {
     pub flux_sd: f64,
     /// The flux stays below this.
     pub max_flux: f64,
+    /// Scatter of the level under the star in the image's unit; infinite leaves it free, 0 switches it off.
+    pub level_sd: f64,
     pub shape: Shape,
     /// 0: the parameter stays at its present value.
     pub shape_sd: Shape,
@@ -86,6 +99,8 @@ pub struct JointRecord {
     pub chi2: f64,
     /// See [`JointFlags`].
     pub flags: i64,
+    /// Stars that the catalogue lacks, found beside this one and removed with it.
+    pub n_companions: i64,
 }
 
 impl JointRecord {

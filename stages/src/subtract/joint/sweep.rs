@@ -1,6 +1,6 @@
 //! One step of one star: a linearised least-squares update on what all other stars left.
 
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, s};
 
 use super::shape::Kernel;
 use super::star::{Place, Prior, Quality, State};
@@ -21,8 +21,6 @@ pub(super) struct StepOptions {
     pub alpha: f64,
     /// Error of the model as a fraction of the star's light in a pixel.
     pub model_error: f64,
-    /// Scatter of the level under the star in the image's unit; infinite leaves it free, 0 switches it off.
-    pub level_sd: f64,
 }
 
 /// Farthest that a centre moves in one step, px.
@@ -114,10 +112,10 @@ pub(super) fn step(
     pull(0, state.flux, prior.flux, prior.flux_sd);
     pull(1, state.x, prior.x, prior.position_sd);
     pull(2, state.y, prior.y, prior.position_sd);
-    if options.level_sd == 0.0 {
+    if prior.level_sd == 0.0 {
         pull(3, 0.0, 0.0, 1e-9);
-    } else if options.level_sd.is_finite() {
-        pull(3, 0.0, 0.0, options.level_sd);
+    } else if prior.level_sd.is_finite() {
+        pull(3, 0.0, 0.0, prior.level_sd);
     }
     for k in 0..5 {
         if free[k] {
@@ -189,10 +187,10 @@ impl Change {
         if width == 0 {
             return;
         }
+        let columns = self.columns.start - origin.0..self.columns.end - origin.0;
         for (y, line) in self.rows.clone().zip(self.values.chunks_exact(width)) {
-            for (x, v) in self.columns.clone().zip(line) {
-                image[[y - origin.1, x - origin.0]] += v;
-            }
+            let mut row = image.slice_mut(s![y - origin.1, columns.clone()]);
+            row.iter_mut().zip(line).for_each(|(pixel, v)| *pixel += v);
         }
     }
 }
