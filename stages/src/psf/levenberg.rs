@@ -5,7 +5,8 @@
 
 use skyloom_data::PsfModel;
 
-use super::model::{MAX_PARAMS, Params, Profile, make_canonical, n_params};
+use super::kernel::{Normal, PixelBlocks, Width, chi2, normal_equations};
+use super::model::{MAX_PARAMS, Params, make_canonical, n_params};
 use super::solve::{Matrix, cholesky, inverse, solve};
 
 /// One pixel of a fit.
@@ -134,45 +135,6 @@ impl Fit {
     }
 }
 
-/// `J'WJ` (lower triangle mirrored), `J'Wr` and chi2 at some parameters.
-struct Normal {
-    matrix: Matrix,
-    gradient: Params,
-    chi2: f64,
-}
-
-fn normal_equations(model: PsfModel, pixels: &[FitPixel], p: &Params) -> Normal {
-    let n = n_params(model);
-    let profile = Profile::new(model, p);
-    let mut normal = Normal { matrix: [[0.0; MAX_PARAMS]; MAX_PARAMS], gradient: [0.0; MAX_PARAMS], chi2: 0.0 };
-    let mut slope = [0.0; MAX_PARAMS];
-    for pixel in pixels {
-        let residual = profile.value_and_gradient(pixel.x, pixel.y, &mut slope) - pixel.value;
-        normal.chi2 += pixel.weight * residual * residual;
-        for i in 0..n {
-            let weighted = pixel.weight * slope[i];
-            normal.gradient[i] += weighted * residual;
-            for (entry, other) in normal.matrix[i][..=i].iter_mut().zip(&slope) {
-                *entry += weighted * other;
-            }
-        }
-    }
-    for i in 0..n {
-        for j in 0..i {
-            normal.matrix[j][i] = normal.matrix[i][j];
-        }
-    }
-    normal
-}
-
-fn chi2(model: PsfModel, pixels: &[FitPixel], p: &Params) -> f64 {
-    let profile = Profile::new(model, p);
-    pixels.iter().fold(0.0, |sum, pixel| {
-        let residual = profile.value(pixel.x, pixel.y) - pixel.value;
-        sum + pixel.weight * residual * residual
-    })
-}
-
 /// The rows and columns of `free` from a matrix, with the diagonal raised by `damping` times itself.
 fn damped_block(matrix: &Matrix, free: &[usize], damping: f64) -> Matrix {
     let mut block = [[0.0; MAX_PARAMS]; MAX_PARAMS];
@@ -225,7 +187,16 @@ pub fn fit(model: PsfModel, pixels: &[FitPixel], start: &Params, bounds: &Bounds
     if pixels.len() <= result.n_free {
         return result;
     }
-    let mut normal = normal_equations(model, pixels, &p);
+    let mut open = [0; MAX_PARAMS];
+    let mut n_open = 0;
+    for i in 0..n {
+        if bounds.lower[i] < bounds.upper[i] {
+            open[n_open] = i;
+            n_open += 1;
+        }
+    }
+    let scene = Scene { width: Width::best(), model, pixels: &PixelBlocks::new(pixels), open: &open[..n_open] };
+    let mut normal = scene.normal(&p);
     if !normal.chi2.is_finite() || p[..n].iter().any(|v| !v.is_finite()) {
         result.status = FitStatus::NotFinite;
         return result;
@@ -246,14 +217,14 @@ pub fn fit(model: PsfModel, pixels: &[FitPixel], start: &Params, bounds: &Bounds
             break;
         }
         result.iterations += 1;
-        let (trial, gain) = step(model, pixels, &p, &normal, &free[..m], bounds, &mut damping);
-        let Some(trial) = trial else {
+        let Some((trial, next)) = step(&scene, &p, &normal, &free[..m], bounds, &mut damping) else {
             // No step of any length lowers chi2 further: the minimum, to rounding.
             result.status = FitStatus::Converged;
             break;
         };
+        let gain = normal.chi2 - next.chi2;
         p = trial;
-        normal = normal_equations(model, pixels, &p);
+        normal = next;
         // Twice in a row: a single small gain may be the end of a step that the damping shortened.
         small_gains = if gain <= options.tolerance * normal.chi2 { small_gains + 1 } else { 0 };
         if small_gains >= 2 || (small_gains == 1 && damping <= 1e-2) {
@@ -267,29 +238,50 @@ pub fn fit(model: PsfModel, pixels: &[FitPixel], start: &Params, bounds: &Bounds
     result
 }
 
-/// The first damped step that lowers chi2, and by how much; adapts the damping on the way.
-fn step(
+/// What a fit looks at.
+struct Scene<'a> {
+    width: Width,
     model: PsfModel,
-    pixels: &[FitPixel],
+    pixels: &'a PixelBlocks,
+    /// Parameters that are not fixed.
+    open: &'a [usize],
+}
+
+impl Scene<'_> {
+    fn normal(&self, p: &Params) -> Normal {
+        normal_equations(self.width, self.model, self.pixels, p, self.open)
+    }
+
+    fn chi2(&self, p: &Params) -> f64 {
+        chi2(self.width, self.model, self.pixels, p)
+    }
+}
+
+/// The first damped step that lowers chi2, with the normal equations there; adapts the damping on the way.
+fn step(
+    scene: &Scene<'_>,
     p: &Params,
     normal: &Normal,
     free: &[usize],
     bounds: &Bounds,
     damping: &mut f64,
-) -> (Option<Params>, f64) {
+) -> Option<(Params, Normal)> {
     const MAX_DAMPING: f64 = 1e12;
+    let mut is_first = true;
     while *damping < MAX_DAMPING {
         if let Some(trial) = bounded_step(p, normal, free, bounds, *damping) {
-            let gain = normal.chi2 - chi2(model, pixels, &trial);
+            // Most first steps are good, and need the derivatives next; after a bad one chi2 alone decides.
+            let next = if is_first || scene.chi2(&trial) < normal.chi2 { Some(scene.normal(&trial)) } else { None };
             // False for NaN: a step to where the model does not exist is shortened like any bad step.
-            if gain > 0.0 {
+            if let Some(next) = next.filter(|next| next.chi2 < normal.chi2) {
                 *damping = (*damping * 0.1).max(1e-12);
-                return (Some(trial), gain);
+                return Some((trial, next));
             }
+            is_first = false;
         }
         *damping *= 10.0;
     }
-    (None, 0.0)
+    None
 }
 
 /// The minimum of the damped quadratic model within the bounds, by an active set: parameters that would leave their

@@ -19,6 +19,8 @@ use std::f64::consts::{FRAC_PI_2, LN_2, PI};
 
 use skyloom_data::PsfModel;
 
+use super::smooth::{exp, ln_above_one};
+
 /// Length of a parameter array: the compound model needs all of it.
 pub const MAX_PARAMS: usize = 11;
 
@@ -97,11 +99,11 @@ impl Profile {
         let mut value = 0.0;
         if self.model != PsfModel::Gaussian {
             let (p, q) = self.moffat.scaled(dx, dy);
-            value += self.moffat.amplitude * libm::exp(-self.alpha * libm::log1p(p * p + q * q));
+            value += self.moffat.amplitude * exp(-self.alpha * ln_above_one(1.0 + (p * p + q * q)));
         }
         if self.model != PsfModel::Moffat {
             let (p, q) = self.gauss.scaled(dx, dy);
-            value += self.gauss.amplitude * libm::exp(-0.5 * (p * p + q * q));
+            value += self.gauss.amplitude * exp(-0.5 * (p * p + q * q));
         }
         value
     }
@@ -113,8 +115,8 @@ impl Profile {
         if self.model != PsfModel::Gaussian {
             let (p, q) = self.moffat.scaled(dx, dy);
             let square = p * p + q * q;
-            let log = libm::log1p(square);
-            let unit = libm::exp(-self.alpha * log);
+            let log = ln_above_one(1.0 + square);
+            let unit = exp(-self.alpha * log);
             let part = self.moffat.amplitude * unit;
             let outer = -self.alpha * part / (1.0 + square);
             let inner = self.moffat.square_gradient(p, q);
@@ -127,7 +129,7 @@ impl Profile {
         }
         if self.model != PsfModel::Moffat {
             let (p, q) = self.gauss.scaled(dx, dy);
-            let unit = libm::exp(-0.5 * (p * p + q * q));
+            let unit = exp(-0.5 * (p * p + q * q));
             let part = self.gauss.amplitude * unit;
             let inner = self.gauss.square_gradient(p, q);
             let outer = -0.5 * part;
