@@ -279,6 +279,22 @@ fn chi2_of(model: PsfModel, pixels: &PixelBlocks, p: &Params) -> f64 {
     }
 }
 
+#[inline(always)]
+fn fill_values<const MOFFAT: bool, const GAUSS: bool>(shape: &Shape, x: &Row, y: &Row, values: &mut Row) {
+    for k in 0..BLOCK {
+        values[k] = shape.value::<MOFFAT, GAUSS>(x[k], y[k]);
+    }
+}
+
+#[inline(always)]
+fn values_of(model: PsfModel, shape: &Shape, x: &Row, y: &Row, values: &mut Row) {
+    match model {
+        PsfModel::Gaussian => fill_values::<false, true>(shape, x, y, values),
+        PsfModel::Moffat => fill_values::<true, false>(shape, x, y, values),
+        PsfModel::Compound => fill_values::<true, true>(shape, x, y, values),
+    }
+}
+
 /// Which vector instructions to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Width {
@@ -327,6 +343,54 @@ fn chi2_avx512(model: PsfModel, pixels: &PixelBlocks, p: &Params) -> f64 {
 #[target_feature(enable = "avx2")]
 fn chi2_avx2(model: PsfModel, pixels: &PixelBlocks, p: &Params) -> f64 {
     chi2_of(model, pixels, p)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn values_avx512(model: PsfModel, shape: &Shape, x: &Row, y: &Row, values: &mut Row) {
+    values_of(model, shape, x, y, values);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn values_avx2(model: PsfModel, shape: &Shape, x: &Row, y: &Row, values: &mut Row) {
+    values_of(model, shape, x, y, values);
+}
+
+/// The model at places, in their order.
+#[must_use]
+pub fn model_values(model: PsfModel, p: &Params, places: impl ExactSizeIterator<Item = (f64, f64)>) -> Vec<f64> {
+    let (width, shape) = (Width::best(), Shape::new(model, p));
+    let mut all = Vec::with_capacity(places.len());
+    let (mut x, mut y, mut values) = ([p[1]; BLOCK], [p[2]; BLOCK], [0.0; BLOCK]);
+    let mut flush = |n: usize, x: &Row, y: &Row| {
+        match width {
+            Width::Plain => values_of(model, &shape, x, y, &mut values),
+            // SAFETY: `Width::best` looked for the feature.
+            #[cfg(target_arch = "x86_64")]
+            Width::Avx2 => unsafe { values_avx2(model, &shape, x, y, &mut values) },
+            #[cfg(target_arch = "x86_64")]
+            Width::Avx512 => unsafe { values_avx512(model, &shape, x, y, &mut values) },
+        }
+        all.extend_from_slice(&values[..n]);
+    };
+    let mut n = 0;
+    for place in places {
+        (x[n], y[n]) = place;
+        n += 1;
+        if n == BLOCK {
+            flush(n, &x, &y);
+            n = 0;
+        }
+    }
+    flush(n, &x, &y);
+    all
+}
+
+/// Weighted sum of squared residuals of a model.
+#[must_use]
+pub fn model_chi2(model: PsfModel, pixels: &[FitPixel], p: &Params) -> f64 {
+    chi2(Width::best(), model, &PixelBlocks::new(pixels), p)
 }
 
 /// The normal equations of a fit, for the parameters in `open`.
@@ -437,6 +501,19 @@ mod tests {
             assert_eq!(plain.1, plain.2, "chi2 alone is the same number");
             for &width in &widths {
                 assert!(bits(width) == plain, "{model:?} {width:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn values_come_in_the_order_of_their_places() {
+        for model in MODELS {
+            let (p, list) = (params(model), pixels());
+            let values = model_values(model, &p, list.iter().map(|q| (q.x, q.y)));
+            let profile = Profile::new(model, &p);
+            assert!(values.len() == 289);
+            for (value, q) in values.iter().zip(&list) {
+                assert!((value / profile.value(q.x, q.y) - 1.0).abs() < 1e-12);
             }
         }
     }

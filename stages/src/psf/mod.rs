@@ -38,6 +38,7 @@ pub use field::{PsfFieldFit, PsfFitError, fit_psf_field};
 pub use fit_star::{StarFit, StarFlags, fit_star, start_values};
 pub use fitted_star::{FitFlags, FittedStar, ModelFit, fits_to_table, usable_fits};
 pub use isolated::{Group, IsolatedStar, Reasons, SelectIsolated, Selection, count_contours, select_isolated};
+pub use kernel::{model_chi2, model_values};
 pub use levenberg::{Bounds, Fit, FitOptions, FitPixel, FitStatus, fit};
 pub use model::{MAX_PARAMS, Params, Profile, n_params, params_from_shape, shape_from_params, shape_scale};
 pub use params::{PsfFit, PsfShape};

@@ -60,7 +60,7 @@ impl Stage for PsfPhotometry {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn check(&self, problems: &mut Problems) {

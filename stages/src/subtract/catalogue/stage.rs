@@ -91,7 +91,7 @@ impl Stage for SubtractCatalogue {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn check(&self, problems: &mut Problems) {

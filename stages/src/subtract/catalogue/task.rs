@@ -9,7 +9,7 @@ use super::params::SubtractCatalogue;
 use super::record::{CatalogueFlags, CatalogueRecord, Treatment};
 use super::segment::{Detection, hole, star_segment};
 use crate::psf::CatalogueStar;
-use crate::psf::{FitPixel, PositionGrid};
+use crate::psf::{FitPixel, PositionGrid, model_chi2, model_values};
 use crate::subtract::levels::Reach;
 
 /// How far a star's segment may begin from the catalogue position: wide enough for a bad position, too short for a neighbour.
@@ -361,16 +361,13 @@ impl Scene<'_> {
         core: &[(usize, usize)],
         pixels: &[FitPixel],
     ) -> f64 {
-        let square = |p: &FitPixel| {
-            let r = p.value - fitted.profile.value(p.x, p.y);
-            p.weight * r * r
-        };
+        let square = |pixels: &[FitPixel]| model_chi2(fitted.fit.model, pixels, &fitted.fit.params);
         match radius {
-            None => pixels.iter().fold(0.0, |sum, p| sum + square(p)),
+            None => square(pixels),
             Some(radius) => {
                 let disc = self.disc(stamp, fitted.fit.params[1], fitted.fit.params[2], radius);
                 let outside = disc.iter().filter(|p| core.binary_search(p).is_err());
-                self.fit_pixels(stamp, outside).iter().fold(0.0, |sum, p| sum + square(p))
+                square(&self.fit_pixels(stamp, outside))
             }
         }
     }
@@ -378,12 +375,16 @@ impl Scene<'_> {
     /// New values of the cut-out without the star.
     fn subtracted(&self, stamp: &Stamp, best: &Fitted) -> Vec<(usize, usize, f32)> {
         let mut list = Vec::with_capacity(stamp.sn.len());
-        for (py, px) in ndarray::indices(stamp.sn.dim()) {
-            let (y, x) = (py + stamp.y0, px + stamp.x0);
+        let (height, width) = stamp.sn.dim();
+        let place = |i: usize| (i / width + stamp.y0, i % width + stamp.x0);
+        let places = (0..height * width).map(|i| (place(i).1 as f64, place(i).0 as f64));
+        let light = model_values(best.fit.model, &best.fit.params, places);
+        for (i, light) in light.into_iter().enumerate() {
+            let (y, x) = place(i);
             let old = self.residual[[y, x]];
             let is_kept_at_zero = self.params.keep_cores_zero && self.mask[[y, x]] & MaskBits::CORE != 0;
             if old.is_finite() && !is_kept_at_zero {
-                list.push((y, x, (f64::from(old) - best.profile.value(x as f64, y as f64)) as f32));
+                list.push((y, x, (f64::from(old) - light) as f32));
             }
         }
         list
