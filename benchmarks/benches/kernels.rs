@@ -28,13 +28,13 @@ fn mesh(bencher: Bencher<'_, '_>, box_px: usize) {
 
 #[divan::bench(sample_count = 10)]
 fn sources(bencher: Bencher<'_, '_>) {
-    let image = sky::field(SIZE, 1).mapv(|v| v - 1010.0);
+    let image = sky::field(SIZE, 1).mapv(|v| v - 1002.0);
     bencher.counter(ItemsCount::new(SIZE * SIZE)).bench(|| kernels::sources(black_box(image.view()), 15.0));
 }
 
 #[divan::bench(sample_count = 10)]
 fn contours(bencher: Bencher<'_, '_>) {
-    let image = sky::field(SIZE, 1).mapv(|v| v - 1010.0);
+    let image = sky::field(SIZE, 1).mapv(|v| v - 1002.0);
     bencher.counter(ItemsCount::new(SIZE * SIZE)).bench(|| kernels::contours(black_box(image.view()), 15.0));
 }
 

@@ -55,7 +55,7 @@ def make(size, seed=1):
     draws = np.random.default_rng(seed)
     y, x = np.mgrid[:size, :size]
     residual = (SIGMA * draws.standard_normal((size, size))).astype(np.float32)
-    image = residual + (1000 + 0.01 * (x + y)).astype(np.float32)
+    image = residual + (1000 + 0.001 * (x + y)).astype(np.float32)
     n = int(5500 * size * size / 1e6)
     peaks = 50 / np.sqrt(np.maximum(draws.random(n), 1e-6))
     for cx, cy, peak in zip(draws.random(n) * size, draws.random(n) * size, peaks):
@@ -98,17 +98,18 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()
     image, residual, stamps = make(arguments.size)
-    flat = np.ascontiguousarray(image - 1010)
+    flat = np.ascontiguousarray(image - 1002)
     mpx, runs = image.size / 1e6, arguments.runs
     sy, sx = np.mgrid[:SIDE, :SIDE].astype(float)
 
     def sep_sources():
         sep.set_extract_pixstack(10_000_000)
+        sep.set_sub_object_limit(1_000_000)
         sep.extract(flat, 15.0, minarea=5, deblend_nthresh=32, deblend_cont=0.001)
 
     def photutils_sources():
         segments = detect_sources(flat, 15.0, 5)
-        divided = deblend_sources(flat, segments, 5, nlevels=32, contrast=0.001, progress_bar=False)
+        divided = deblend_sources(flat, segments, 5, n_levels=32, contrast=0.001, progress_bar=False)
         SourceCatalog(flat, divided).to_table()
 
     def photutils_mesh():

@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             row.iter().enumerate().map(pixel).collect()
         })
         .collect();
-    let flat = image.mapv(|v| v - 1010.0);
+    let flat = image.mapv(|v| v - 1002.0);
     let megapixels = image.len() as f64 / 1e6;
     let mut result = Map::new();
     let mut note = |name: &str, value: f64| result.insert(name.to_owned(), json!(value));

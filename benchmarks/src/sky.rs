@@ -23,7 +23,7 @@ fn normal(draws: &mut impl Rng) -> f64 {
 pub fn field(size: usize, seed: u64) -> Array2<f32> {
     let mut draws = ChaCha8Rng::seed_from_u64(seed);
     let mut image = Array2::from_shape_fn((size, size), |(y, x)| {
-        (1000.0 + 0.01 * (x + y) as f64 + SIGMA * normal(&mut draws)) as f32
+        (1000.0 + 0.001 * (x + y) as f64 + SIGMA * normal(&mut draws)) as f32
     });
     let n = (STARS_PER_MPX * (size * size) as f64 / 1e6) as usize;
     for _ in 0..n {
