@@ -1,6 +1,6 @@
 //! The models at many pixels at once: residuals, derivatives and the normal equations of a fit.
 //!
-//! Pixels lie in blocks of [`BLOCK`], column by column of the Jacobian, so that every loop runs over an array of fixed length and the
+//! Pixels lie in groups of [`GROUP`], column by column of the Jacobian, so that every loop runs over an array of fixed length and the
 //! compiler turns it into vector code for the widest registers that the processor has. Sums go through [`LANES`] partial sums in a
 //! fixed order: all widths give the same bits.
 
@@ -11,59 +11,118 @@ use super::model::{MAX_PARAMS, Params, n_params};
 use super::smooth::{exp, ln_above_one};
 use super::solve::Matrix;
 
-/// Pixels per block.
-const BLOCK: usize = 64;
+/// Pixels that are evaluated together: two of the widest registers, whose long chains of operations then overlap.
+const GROUP: usize = 16;
+/// Groups per block: the rows of a block stay in the nearest cache.
+const GROUPS: usize = 8;
 /// Partial sums.
 const LANES: usize = 8;
+/// One row per parameter, and the residuals.
+const N_ROWS: usize = MAX_PARAMS + 1;
+/// The row of the residuals.
+const RESIDUAL: usize = MAX_PARAMS;
 
+/// One number per pixel of a group.
+type Slot = [f64; GROUP];
 /// One number per pixel of a block.
-type Row = [f64; BLOCK];
+type Row = [Slot; GROUPS];
 
-/// Pixels of a fit in blocks; what a block has left over weighs nothing.
-#[derive(Debug, Clone)]
-pub(super) struct PixelBlocks {
-    blocks: Vec<Block>,
+/// Pixels of a fit in groups; what a group has left over weighs nothing.
+#[derive(Debug, Clone, Default)]
+pub struct FitPixels {
+    groups: Vec<Group>,
+    n: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Block {
-    x: Row,
-    y: Row,
-    value: Row,
-    weight: Row,
+struct Group {
+    x: Slot,
+    y: Slot,
+    value: Slot,
+    weight: Slot,
 }
 
-impl PixelBlocks {
-    pub fn new(pixels: &[FitPixel]) -> Self {
-        let empty = Block { x: [0.0; BLOCK], y: [0.0; BLOCK], value: [0.0; BLOCK], weight: [0.0; BLOCK] };
-        let blocks = pixels
-            .chunks(BLOCK)
-            .map(|chunk| {
-                let mut block = empty;
-                for (k, pixel) in chunk.iter().enumerate() {
-                    block.x[k] = pixel.x;
-                    block.y[k] = pixel.y;
-                    block.value[k] = pixel.value;
-                    block.weight[k] = pixel.weight;
-                }
-                // A place where any model is finite.
-                for k in chunk.len()..BLOCK {
-                    block.x[k] = chunk[0].x;
-                    block.y[k] = chunk[0].y;
-                }
-                block
-            })
-            .collect();
-        Self { blocks }
+impl FitPixels {
+    /// Takes out all pixels and keeps the memory.
+    pub fn clear(&mut self) {
+        self.groups.clear();
+        self.n = 0;
+    }
+
+    /// Adds a pixel.
+    pub fn push(&mut self, pixel: FitPixel) {
+        let slot = self.n % GROUP;
+        if slot == 0 {
+            // Spare pixels lie at a place where any model is finite.
+            let (x, y) = ([pixel.x; GROUP], [pixel.y; GROUP]);
+            self.groups.push(Group { x, y, value: [0.0; GROUP], weight: [0.0; GROUP] });
+        }
+        if let Some(group) = self.groups.last_mut() {
+            (group.x[slot], group.y[slot]) = (pixel.x, pixel.y);
+            (group.value[slot], group.weight[slot]) = (pixel.value, pixel.weight);
+        }
+        self.n += 1;
+    }
+
+    /// Number of pixels.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.n
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.n == 0
+    }
+
+    /// The pixels, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = FitPixel> + '_ {
+        (0..self.n).map(|i| {
+            let (group, slot) = (&self.groups[i / GROUP], i % GROUP);
+            FitPixel { x: group.x[slot], y: group.y[slot], value: group.value[slot], weight: group.weight[slot] }
+        })
+    }
+}
+
+impl Extend<FitPixel> for FitPixels {
+    fn extend<I: IntoIterator<Item = FitPixel>>(&mut self, pixels: I) {
+        pixels.into_iter().for_each(|pixel| self.push(pixel));
+    }
+}
+
+impl FromIterator<FitPixel> for FitPixels {
+    fn from_iter<I: IntoIterator<Item = FitPixel>>(pixels: I) -> Self {
+        let mut all = Self::default();
+        all.extend(pixels);
+        all
     }
 }
 
 /// `J'WJ` (only rows and columns of open parameters), `J'Wr` and chi2 at some parameters.
-#[derive(Debug, Clone)]
+///
+/// Only what belongs to open parameters is written: a fit keeps two of these and never copies them.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Normal {
     pub matrix: Matrix,
     pub gradient: Params,
     pub chi2: f64,
+}
+
+/// Derivatives and residuals at the pixels of a block, and the sums of their products: kept from evaluation to evaluation.
+#[derive(Debug)]
+pub(super) struct Workspace {
+    rows: [Row; N_ROWS],
+    sums: Sums,
+}
+
+/// Partial sums of the products of two rows.
+type Sums = [[[f64; LANES]; N_ROWS]; N_ROWS];
+
+impl Default for Workspace {
+    fn default() -> Self {
+        Self { rows: [[[0.0; GROUP]; GROUPS]; N_ROWS], sums: [[[0.0; LANES]; N_ROWS]; N_ROWS] }
+    }
 }
 
 /// Sine and cosine of an angle and inverse widths of one elliptical component.
@@ -132,18 +191,11 @@ impl Shape {
     }
 }
 
-/// Derivatives at the pixels of a block, one row per parameter, and the values.
-struct Slopes {
-    rows: [Row; MAX_PARAMS],
-    values: Row,
-}
-
 #[inline(always)]
-fn fill_slopes<const MOFFAT: bool, const GAUSS: bool>(shape: &Shape, block: &Block, slopes: &mut Slopes) {
-    let Slopes { rows, values } = slopes;
-    let [r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10] = rows;
-    for k in 0..BLOCK {
-        let (dx, dy) = (block.x[k] - shape.x0, block.y[k] - shape.y0);
+fn fill_rows<const MOFFAT: bool, const GAUSS: bool>(shape: &Shape, at: usize, group: &Group, rows: &mut [Row; N_ROWS]) {
+    let [r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, residual] = rows;
+    for k in 0..GROUP {
+        let (dx, dy) = (group.x[k] - shape.x0, group.y[k] - shape.y0);
         let (mut value, mut to_x, mut to_y) = (0.0, 0.0, 0.0);
         if MOFFAT {
             let m = &shape.moffat;
@@ -155,13 +207,13 @@ fn fill_slopes<const MOFFAT: bool, const GAUSS: bool>(shape: &Shape, block: &Blo
             let part = m.amplitude * unit;
             let outer = -shape.alpha * part / base;
             let (a, b) = (2.0 * p * m.inverse_x, 2.0 * q * m.inverse_y);
-            r0[k] = unit;
+            r0[at][k] = unit;
             to_x += outer * (b * m.sin - a * m.cos);
             to_y += outer * (-a * m.sin - b * m.cos);
-            r3[k] = outer * (-a * p);
-            r4[k] = outer * (-b * q);
-            r5[k] = outer * (2.0 * p * q * m.stretch);
-            r6[k] = -log * part;
+            r3[at][k] = outer * (-a * p);
+            r4[at][k] = outer * (-b * q);
+            r5[at][k] = outer * (2.0 * p * q * m.stretch);
+            r6[at][k] = -log * part;
             value += part;
         }
         if GAUSS {
@@ -175,30 +227,113 @@ fn fill_slopes<const MOFFAT: bool, const GAUSS: bool>(shape: &Shape, block: &Blo
             to_y += outer * (-a * g.sin - b * g.cos);
             let (wide, tall, turn) = (outer * (-a * p), outer * (-b * q), outer * (2.0 * p * q * g.stretch));
             if MOFFAT {
-                r7[k] = unit;
-                r8[k] = wide;
-                r9[k] = tall;
-                r10[k] = turn;
+                r7[at][k] = unit;
+                r8[at][k] = wide;
+                r9[at][k] = tall;
+                r10[at][k] = turn;
             } else {
-                r0[k] = unit;
-                r3[k] = wide;
-                r4[k] = tall;
-                r5[k] = turn;
+                r0[at][k] = unit;
+                r3[at][k] = wide;
+                r4[at][k] = tall;
+                r5[at][k] = turn;
             }
             value += part;
         }
-        r1[k] = to_x;
-        r2[k] = to_y;
-        values[k] = value;
+        r1[at][k] = to_x;
+        r2[at][k] = to_y;
+        residual[at][k] = value - group.value[k];
+    }
+}
+
+/// The products of one column of a tile.
+#[inline(always)]
+fn add_column<const R: usize, const C: usize>(
+    tile: &mut [[[f64; LANES]; C]; R],
+    c: usize,
+    heavy: &[[f64; LANES]; R],
+    columns: &[&Row; C],
+    g: usize,
+    at: usize,
+) {
+    if c < C {
+        let column: [f64; LANES] = std::array::from_fn(|lane| columns[c][g][at + lane]);
+        add_product(tile, 0, c, heavy, &column);
+        add_product(tile, 1, c, heavy, &column);
+        add_product(tile, 2, c, heavy, &column);
+        add_product(tile, 3, c, heavy, &column);
     }
 }
 
 #[inline(always)]
-fn add_products(sums: &mut [f64; LANES], a: &Row, b: &Row) {
-    for chunk in 0..BLOCK / LANES {
+fn add_product<const R: usize, const C: usize>(
+    tile: &mut [[[f64; LANES]; C]; R],
+    r: usize,
+    c: usize,
+    heavy: &[[f64; LANES]; R],
+    column: &[f64; LANES],
+) {
+    if r < R {
         for lane in 0..LANES {
-            sums[lane] += a[chunk * LANES + lane] * b[chunk * LANES + lane];
+            tile[r][c][lane] += heavy[r][lane] * column[lane];
         }
+    }
+}
+
+/// Adds the weighted products of `R` rows with `C` rows to their sums; those of the first block begin them.
+///
+/// Each number that is loaded serves `R` or `C` products.
+#[inline(always)]
+fn add_tile<const R: usize, const C: usize>(
+    block: &[Group],
+    is_first: bool,
+    order: &[usize; N_ROWS],
+    (top, left): (usize, usize),
+    space: &mut Workspace,
+) {
+    let mut tile = [[[0.0; LANES]; C]; R];
+    if !is_first {
+        for r in 0..R {
+            for c in 0..C {
+                tile[r][c] = space.sums[top + r][left + c];
+            }
+        }
+    }
+    let rows: [&Row; R] = std::array::from_fn(|r| &space.rows[order[top + r]]);
+    let columns: [&Row; C] = std::array::from_fn(|c| &space.rows[order[left + c]]);
+    for (g, group) in block.iter().enumerate().take(GROUPS) {
+        for half in 0..GROUP / LANES {
+            let at = half * LANES;
+            let mut heavy = [[0.0; LANES]; R];
+            for r in 0..R {
+                for lane in 0..LANES {
+                    heavy[r][lane] = group.weight[at + lane] * rows[r][g][at + lane];
+                }
+            }
+            // Written out: a nest of loops would be too long to be unrolled, and the tile would leave the registers.
+            add_column(&mut tile, 0, &heavy, &columns, g, at);
+            add_column(&mut tile, 1, &heavy, &columns, g, at);
+            add_column(&mut tile, 2, &heavy, &columns, g, at);
+            add_column(&mut tile, 3, &heavy, &columns, g, at);
+        }
+    }
+    for r in 0..R {
+        for c in 0..C {
+            space.sums[top + r][left + c] = tile[r][c];
+        }
+    }
+}
+
+/// All tiles of `R` rows from `top` that touch the lower triangle.
+#[inline(always)]
+fn add_rows<const R: usize, const C: usize>(
+    block: &[Group],
+    is_first: bool,
+    order: &[usize; N_ROWS],
+    top: usize,
+    space: &mut Workspace,
+) {
+    for left in (0..top + R).step_by(C) {
+        add_tile::<R, C>(block, is_first, order, (top, left), space);
     }
 }
 
@@ -208,69 +343,85 @@ fn total(sums: &[f64; LANES]) -> f64 {
 }
 
 #[inline(always)]
-fn normal_body<const MOFFAT: bool, const GAUSS: bool>(shape: &Shape, pixels: &PixelBlocks, open: &[usize]) -> Normal {
-    let mut slopes = Slopes { rows: [[0.0; BLOCK]; MAX_PARAMS], values: [0.0; BLOCK] };
-    let mut products = [[[0.0; LANES]; MAX_PARAMS]; MAX_PARAMS];
-    let mut gradients = [[0.0; LANES]; MAX_PARAMS];
-    let mut chi2 = [0.0; LANES];
-    for block in &pixels.blocks {
-        fill_slopes::<MOFFAT, GAUSS>(shape, block, &mut slopes);
-        let (mut residual, mut weighted) = ([0.0; BLOCK], [0.0; BLOCK]);
-        for k in 0..BLOCK {
-            residual[k] = slopes.values[k] - block.value[k];
-            weighted[k] = block.weight[k] * residual[k];
+fn normal_body<const MOFFAT: bool, const GAUSS: bool, const T: usize>(
+    shape: &Shape,
+    pixels: &FitPixels,
+    open: &[usize],
+    space: &mut Workspace,
+    normal: &mut Normal,
+) {
+    // The residuals are the last row: their products are the gradient and chi2. What lies behind them is computed and not used.
+    let mut order = [RESIDUAL; N_ROWS];
+    order[..open.len()].copy_from_slice(open);
+    let n_rows = open.len() + 1;
+    for (b, block) in pixels.groups.chunks(GROUPS).enumerate() {
+        for (g, group) in block.iter().enumerate() {
+            fill_rows::<MOFFAT, GAUSS>(shape, g, group, &mut space.rows);
         }
-        add_products(&mut chi2, &residual, &weighted);
-        for (a, &i) in open.iter().enumerate() {
-            let row = &slopes.rows[i];
-            add_products(&mut gradients[i], row, &weighted);
-            let mut heavy = [0.0; BLOCK];
-            for k in 0..BLOCK {
-                heavy[k] = block.weight[k] * row[k];
-            }
-            for &j in &open[..=a] {
-                add_products(&mut products[i][j], &heavy, &slopes.rows[j]);
-            }
+        let mut top = 0;
+        while top + T <= n_rows {
+            add_rows::<T, T>(block, b == 0, &order, top, space);
+            top += T;
+        }
+        if T > 2 && top + 2 <= n_rows {
+            add_rows::<2, T>(block, b == 0, &order, top, space);
+            top += 2;
+        }
+        if top < n_rows {
+            add_rows::<1, T>(block, b == 0, &order, top, space);
         }
     }
-    let mut normal =
-        Normal { matrix: [[0.0; MAX_PARAMS]; MAX_PARAMS], gradient: [0.0; MAX_PARAMS], chi2: total(&chi2) };
+    if pixels.is_empty() {
+        *normal = Normal::default();
+        return;
+    }
     for (a, &i) in open.iter().enumerate() {
-        normal.gradient[i] = total(&gradients[i]);
-        for &j in &open[..=a] {
-            normal.matrix[i][j] = total(&products[i][j]);
+        for (b, &j) in open[..=a].iter().enumerate() {
+            normal.matrix[i][j] = total(&space.sums[a][b]);
             normal.matrix[j][i] = normal.matrix[i][j];
         }
+        normal.gradient[i] = total(&space.sums[open.len()][a]);
     }
-    normal
+    normal.chi2 = total(&space.sums[open.len()][open.len()]);
 }
 
 #[inline(always)]
-fn normal_of(model: PsfModel, pixels: &PixelBlocks, p: &Params, open: &[usize]) -> Normal {
+fn normal_of<const T: usize>(
+    model: PsfModel,
+    pixels: &FitPixels,
+    p: &Params,
+    open: &[usize],
+    space: &mut Workspace,
+    normal: &mut Normal,
+) {
     let shape = Shape::new(model, p);
     match model {
-        PsfModel::Gaussian => normal_body::<false, true>(&shape, pixels, open),
-        PsfModel::Moffat => normal_body::<true, false>(&shape, pixels, open),
-        PsfModel::Compound => normal_body::<true, true>(&shape, pixels, open),
+        PsfModel::Gaussian => normal_body::<false, true, T>(&shape, pixels, open, space, normal),
+        PsfModel::Moffat => normal_body::<true, false, T>(&shape, pixels, open, space, normal),
+        PsfModel::Compound => normal_body::<true, true, T>(&shape, pixels, open, space, normal),
     }
 }
 
 #[inline(always)]
-fn chi2_body<const MOFFAT: bool, const GAUSS: bool>(shape: &Shape, pixels: &PixelBlocks) -> f64 {
+fn chi2_body<const MOFFAT: bool, const GAUSS: bool>(shape: &Shape, pixels: &FitPixels) -> f64 {
     let mut sums = [0.0; LANES];
-    for block in &pixels.blocks {
-        let (mut residual, mut weighted) = ([0.0; BLOCK], [0.0; BLOCK]);
-        for k in 0..BLOCK {
-            residual[k] = shape.value::<MOFFAT, GAUSS>(block.x[k], block.y[k]) - block.value[k];
-            weighted[k] = block.weight[k] * residual[k];
+    for group in &pixels.groups {
+        let (mut residual, mut weighted) = ([0.0; GROUP], [0.0; GROUP]);
+        for k in 0..GROUP {
+            residual[k] = shape.value::<MOFFAT, GAUSS>(group.x[k], group.y[k]) - group.value[k];
+            weighted[k] = group.weight[k] * residual[k];
         }
-        add_products(&mut sums, &residual, &weighted);
+        for half in 0..GROUP / LANES {
+            for lane in 0..LANES {
+                sums[lane] += weighted[half * LANES + lane] * residual[half * LANES + lane];
+            }
+        }
     }
     total(&sums)
 }
 
 #[inline(always)]
-fn chi2_of(model: PsfModel, pixels: &PixelBlocks, p: &Params) -> f64 {
+fn chi2_of(model: PsfModel, pixels: &FitPixels, p: &Params) -> f64 {
     let shape = Shape::new(model, p);
     match model {
         PsfModel::Gaussian => chi2_body::<false, true>(&shape, pixels),
@@ -280,14 +431,14 @@ fn chi2_of(model: PsfModel, pixels: &PixelBlocks, p: &Params) -> f64 {
 }
 
 #[inline(always)]
-fn fill_values<const MOFFAT: bool, const GAUSS: bool>(shape: &Shape, x: &Row, y: &Row, values: &mut Row) {
-    for k in 0..BLOCK {
+fn fill_values<const MOFFAT: bool, const GAUSS: bool>(shape: &Shape, x: &Slot, y: &Slot, values: &mut Slot) {
+    for k in 0..GROUP {
         values[k] = shape.value::<MOFFAT, GAUSS>(x[k], y[k]);
     }
 }
 
 #[inline(always)]
-fn values_of(model: PsfModel, shape: &Shape, x: &Row, y: &Row, values: &mut Row) {
+fn values_of(model: PsfModel, shape: &Shape, x: &Slot, y: &Slot, values: &mut Slot) {
     match model {
         PsfModel::Gaussian => fill_values::<false, true>(shape, x, y, values),
         PsfModel::Moffat => fill_values::<true, false>(shape, x, y, values),
@@ -323,52 +474,66 @@ impl Width {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-fn normal_avx512(model: PsfModel, pixels: &PixelBlocks, p: &Params, open: &[usize]) -> Normal {
-    normal_of(model, pixels, p, open)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn normal_avx2(model: PsfModel, pixels: &PixelBlocks, p: &Params, open: &[usize]) -> Normal {
-    normal_of(model, pixels, p, open)
+fn normal_avx512(
+    model: PsfModel,
+    pixels: &FitPixels,
+    p: &Params,
+    open: &[usize],
+    space: &mut Workspace,
+    normal: &mut Normal,
+) {
+    normal_of::<4>(model, pixels, p, open, space, normal);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-fn chi2_avx512(model: PsfModel, pixels: &PixelBlocks, p: &Params) -> f64 {
-    chi2_of(model, pixels, p)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn chi2_avx2(model: PsfModel, pixels: &PixelBlocks, p: &Params) -> f64 {
+fn chi2_avx512(model: PsfModel, pixels: &FitPixels, p: &Params) -> f64 {
     chi2_of(model, pixels, p)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-fn values_avx512(model: PsfModel, shape: &Shape, x: &Row, y: &Row, values: &mut Row) {
+fn values_avx512(model: PsfModel, shape: &Shape, x: &Slot, y: &Slot, values: &mut Slot) {
     values_of(model, shape, x, y, values);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn values_avx2(model: PsfModel, shape: &Shape, x: &Row, y: &Row, values: &mut Row) {
+fn normal_avx2(
+    model: PsfModel,
+    pixels: &FitPixels,
+    p: &Params,
+    open: &[usize],
+    space: &mut Workspace,
+    normal: &mut Normal,
+) {
+    normal_of::<2>(model, pixels, p, open, space, normal);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn chi2_avx2(model: PsfModel, pixels: &FitPixels, p: &Params) -> f64 {
+    chi2_of(model, pixels, p)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn values_avx2(model: PsfModel, shape: &Shape, x: &Slot, y: &Slot, values: &mut Slot) {
     values_of(model, shape, x, y, values);
 }
 
-/// The model at places, in their order.
-#[must_use]
-pub fn model_values(model: PsfModel, p: &Params, places: impl ExactSizeIterator<Item = (f64, f64)>) -> Vec<f64> {
+/// The model at places, one after the other in `all`, which keeps its memory.
+pub fn model_values_into(model: PsfModel, p: &Params, places: impl Iterator<Item = (f64, f64)>, all: &mut Vec<f64>) {
     let (width, shape) = (Width::best(), Shape::new(model, p));
-    let mut all = Vec::with_capacity(places.len());
-    let (mut x, mut y, mut values) = ([p[1]; BLOCK], [p[2]; BLOCK], [0.0; BLOCK]);
-    let mut flush = |n: usize, x: &Row, y: &Row| {
+    all.clear();
+    let (mut x, mut y, mut values) = ([p[1]; GROUP], [p[2]; GROUP], [0.0; GROUP]);
+    let mut flush = |n: usize, x: &Slot, y: &Slot| {
         match width {
             Width::Plain => values_of(model, &shape, x, y, &mut values),
             // SAFETY: `Width::best` looked for the feature.
             #[cfg(target_arch = "x86_64")]
             Width::Avx2 => unsafe { values_avx2(model, &shape, x, y, &mut values) },
+            // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Width::Avx512 => unsafe { values_avx512(model, &shape, x, y, &mut values) },
         }
@@ -378,47 +543,60 @@ pub fn model_values(model: PsfModel, p: &Params, places: impl ExactSizeIterator<
     for place in places {
         (x[n], y[n]) = place;
         n += 1;
-        if n == BLOCK {
+        if n == GROUP {
             flush(n, &x, &y);
             n = 0;
         }
     }
-    flush(n, &x, &y);
+    if n > 0 {
+        flush(n, &x, &y);
+    }
+}
+
+/// The model at places, in their order.
+#[must_use]
+pub fn model_values(model: PsfModel, p: &Params, places: impl Iterator<Item = (f64, f64)>) -> Vec<f64> {
+    let mut all = Vec::new();
+    model_values_into(model, p, places, &mut all);
     all
 }
 
 /// Weighted sum of squared residuals of a model.
 #[must_use]
-pub fn model_chi2(model: PsfModel, pixels: &[FitPixel], p: &Params) -> f64 {
-    chi2(Width::best(), model, &PixelBlocks::new(pixels), p)
+pub fn model_chi2(model: PsfModel, pixels: &FitPixels, p: &Params) -> f64 {
+    chi2(Width::best(), model, pixels, p)
 }
 
 /// The normal equations of a fit, for the parameters in `open`.
 pub(super) fn normal_equations(
     width: Width,
     model: PsfModel,
-    pixels: &PixelBlocks,
+    pixels: &FitPixels,
     p: &Params,
     open: &[usize],
-) -> Normal {
+    space: &mut Workspace,
+    normal: &mut Normal,
+) {
     debug_assert!(open.iter().all(|&i| i < n_params(model)));
     match width {
-        Width::Plain => normal_of(model, pixels, p, open),
+        Width::Plain => normal_of::<2>(model, pixels, p, open, space, normal),
         // SAFETY: `Width::best` looked for the feature.
         #[cfg(target_arch = "x86_64")]
-        Width::Avx2 => unsafe { normal_avx2(model, pixels, p, open) },
+        Width::Avx2 => unsafe { normal_avx2(model, pixels, p, open, space, normal) },
+        // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Width::Avx512 => unsafe { normal_avx512(model, pixels, p, open) },
+        Width::Avx512 => unsafe { normal_avx512(model, pixels, p, open, space, normal) },
     }
 }
 
 /// chi2 alone.
-pub(super) fn chi2(width: Width, model: PsfModel, pixels: &PixelBlocks, p: &Params) -> f64 {
+pub(super) fn chi2(width: Width, model: PsfModel, pixels: &FitPixels, p: &Params) -> f64 {
     match width {
         Width::Plain => chi2_of(model, pixels, p),
         // SAFETY: `Width::best` looked for the feature.
         #[cfg(target_arch = "x86_64")]
         Width::Avx2 => unsafe { chi2_avx2(model, pixels, p) },
+        // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Width::Avx512 => unsafe { chi2_avx512(model, pixels, p) },
     }
@@ -429,6 +607,19 @@ mod tests {
     use super::super::model::Profile;
     use super::*;
 
+    fn normal_at(
+        width: Width,
+        model: PsfModel,
+        pixels: &FitPixels,
+        p: &Params,
+        open: &[usize],
+        space: &mut Workspace,
+    ) -> Normal {
+        let mut normal = Normal::default();
+        normal_equations(width, model, pixels, p, open, space, &mut normal);
+        normal
+    }
+
     const MODELS: [PsfModel; 3] = [PsfModel::Gaussian, PsfModel::Moffat, PsfModel::Compound];
 
     fn params(model: PsfModel) -> Params {
@@ -437,7 +628,7 @@ mod tests {
         p
     }
 
-    /// 17 x 17 pixels: four blocks and a half.
+    /// 17 x 17 pixels: two blocks and a piece.
     fn pixels() -> Vec<FitPixel> {
         (0..289)
             .map(|i| {
@@ -453,7 +644,8 @@ mod tests {
             let (p, list) = (params(model), pixels());
             let n = n_params(model);
             let open: Vec<usize> = (0..n).collect();
-            let normal = normal_equations(Width::best(), model, &PixelBlocks::new(&list), &p, &open);
+            let normal =
+                normal_at(Width::best(), model, &list.iter().copied().collect(), &p, &open, &mut Workspace::default());
             let profile = Profile::new(model, &p);
             let (mut chi2, mut gradient, mut matrix) = (0.0, [0.0; MAX_PARAMS], [[0.0; MAX_PARAMS]; MAX_PARAMS]);
             let mut slope = [0.0; MAX_PARAMS];
@@ -490,10 +682,11 @@ mod tests {
         #[cfg(not(target_arch = "x86_64"))]
         let widths: Vec<Width> = Vec::new();
         for model in MODELS {
-            let (p, blocks) = (params(model), PixelBlocks::new(&pixels()));
+            let (p, blocks) = (params(model), pixels().into_iter().collect::<FitPixels>());
             let open: Vec<usize> = (0..n_params(model)).collect();
-            let bits = |width: Width| {
-                let normal = normal_equations(width, model, &blocks, &p, &open);
+            let mut space = Workspace::default();
+            let mut bits = |width: Width| {
+                let normal = normal_at(width, model, &blocks, &p, &open, &mut space);
                 let all = normal.matrix.iter().flatten().chain(&normal.gradient).map(|v| v.to_bits());
                 (all.collect::<Vec<_>>(), normal.chi2.to_bits(), chi2(width, model, &blocks, &p).to_bits())
             };
@@ -521,7 +714,14 @@ mod tests {
     #[test]
     fn closed_parameters_and_spare_pixels_add_nothing() {
         let (p, list) = (params(PsfModel::Moffat), pixels());
-        let few = normal_equations(Width::best(), PsfModel::Moffat, &PixelBlocks::new(&list[..65]), &p, &[0, 2]);
+        let few = normal_at(
+            Width::best(),
+            PsfModel::Moffat,
+            &list[..65].iter().copied().collect(),
+            &p,
+            &[0, 2],
+            &mut Workspace::default(),
+        );
         assert!(few.matrix[0][0] > 0.0 && few.matrix[0][2] == few.matrix[2][0] && few.matrix[1] == [0.0; MAX_PARAMS]);
         let sum = list[..65]
             .iter()

@@ -1,11 +1,13 @@
 //! Bounded Levenberg-Marquardt with analytic derivatives on fixed-size arrays.
 //!
-//! Moré 1978 for the scaling of the damping by the diagonal of `J'J`. Bounds are kept by an active set: a parameter at a
+//! Moré 1978 for the scaling of the damping by the diagonal of `J'J`, Nielsen 1999 for its changes. Bounds are kept by an active set: a parameter at a
 //! bound whose gradient points outwards is left out of the step, and a step that crosses a bound ends on it.
+
+use std::cell::RefCell;
 
 use skyloom_data::PsfModel;
 
-use super::kernel::{Normal, PixelBlocks, Width, chi2, normal_equations};
+use super::kernel::{FitPixels, Normal, Width, Workspace, chi2, normal_equations};
 use super::model::{MAX_PARAMS, Params, make_canonical, n_params};
 use super::solve::{Matrix, cholesky, inverse, solve};
 
@@ -71,12 +73,14 @@ pub struct FitOptions {
     pub max_iterations: usize,
     /// Converged when steps lower chi2 by less than this fraction.
     pub tolerance: f64,
+    /// Whether to work out the errors of the parameters.
+    pub has_errors: bool,
 }
 
 impl Default for FitOptions {
     /// 100 steps, 1e-9: chi2 is then good to far better than any parameter error.
     fn default() -> Self {
-        Self { max_iterations: 100, tolerance: 1e-9 }
+        Self { max_iterations: 100, tolerance: 1e-9, has_errors: true }
     }
 }
 
@@ -100,8 +104,9 @@ pub struct Fit {
     pub model: PsfModel,
     /// Best parameters.
     pub params: Params,
-    /// `(J'WJ)^-1`; zero rows for parameters that are fixed or at a bound. Not multiplied by chi2 per degree of freedom.
-    pub covariance: [[f64; MAX_PARAMS]; MAX_PARAMS],
+    /// Standard errors, the roots of the diagonal of `(J'WJ)^-1`, not multiplied by chi2 per degree of freedom; NaN for parameters
+    /// that are fixed, at a bound, or undetermined, and when nobody asked for them.
+    pub errors: Params,
     /// Weighted sum of squared residuals.
     pub chi2: f64,
     /// Pixels with positive weight.
@@ -121,11 +126,10 @@ impl Fit {
         self.status == FitStatus::Converged
     }
 
-    /// Standard error of parameter `i`; NaN when it was fixed, at a bound, or undetermined.
+    /// Standard error of parameter `i`; NaN when it was fixed, at a bound, undetermined, or not asked for.
     #[must_use]
     pub fn error(&self, i: usize) -> f64 {
-        let variance = self.covariance[i][i];
-        if variance > 0.0 { variance.sqrt() } else { f64::NAN }
+        self.errors[i]
     }
 
     /// chi2 per degree of freedom; NaN without any.
@@ -164,28 +168,41 @@ fn free_parameters(n: usize, p: &Params, normal: &Normal, bounds: &Bounds, list:
     count
 }
 
+thread_local! {
+    /// What a fit needs for its evaluations: a million small fits must not allocate.
+    static WORKSPACE: RefCell<(FitPixels, Workspace)> = RefCell::default();
+}
+
 /// Fits a model to pixels by bounded least squares, from start values that are first moved inside the bounds.
 ///
 /// Pixels need positive, finite weights: leave the others out. Never panics; the status says what happened.
 #[must_use]
 pub fn fit(model: PsfModel, pixels: &[FitPixel], start: &Params, bounds: &Bounds, options: &FitOptions) -> Fit {
+    WORKSPACE.with_borrow_mut(|(list, space)| {
+        list.clear();
+        list.extend(pixels.iter().copied());
+        fit_with(model, list, start, bounds, options, space)
+    })
+}
+
+/// As [`fit`], for pixels that are laid out already: several models of one star share them.
+#[must_use]
+pub fn fit_pixels(model: PsfModel, pixels: &FitPixels, start: &Params, bounds: &Bounds, options: &FitOptions) -> Fit {
+    WORKSPACE.with_borrow_mut(|(_, space)| fit_with(model, pixels, start, bounds, options, space))
+}
+
+fn fit_with(
+    model: PsfModel,
+    pixels: &FitPixels,
+    start: &Params,
+    bounds: &Bounds,
+    options: &FitOptions,
+    space: &mut Workspace,
+) -> Fit {
     let n = n_params(model);
     let mut p = *start;
     for (i, value) in p.iter_mut().enumerate().take(n) {
         *value = bounds.clamp(i, *value);
-    }
-    let mut result = Fit {
-        model,
-        params: p,
-        covariance: [[0.0; MAX_PARAMS]; MAX_PARAMS],
-        chi2: f64::NAN,
-        n_pixels: pixels.len(),
-        n_free: (0..n).filter(|&i| bounds.lower[i] < bounds.upper[i]).count(),
-        iterations: 0,
-        status: FitStatus::TooFewPixels,
-    };
-    if pixels.len() <= result.n_free {
-        return result;
     }
     let mut open = [0; MAX_PARAMS];
     let mut n_open = 0;
@@ -195,15 +212,29 @@ pub fn fit(model: PsfModel, pixels: &[FitPixel], start: &Params, bounds: &Bounds
             n_open += 1;
         }
     }
-    let scene = Scene { width: Width::best(), model, pixels: &PixelBlocks::new(pixels), open: &open[..n_open] };
-    let mut normal = scene.normal(&p);
+    let mut result = Fit {
+        model,
+        params: p,
+        errors: [f64::NAN; MAX_PARAMS],
+        chi2: f64::NAN,
+        n_pixels: pixels.len(),
+        n_free: n_open,
+        iterations: 0,
+        status: FitStatus::TooFewPixels,
+    };
+    if pixels.len() <= n_open {
+        return result;
+    }
+    let mut scene = Scene { width: Width::best(), model, pixels, open: &open[..n_open], space };
+    let (mut normal, mut spare) = (Normal::default(), Normal::default());
+    scene.normal(&p, &mut normal);
     if !normal.chi2.is_finite() || p[..n].iter().any(|v| !v.is_finite()) {
         result.status = FitStatus::NotFinite;
         return result;
     }
     result.status = FitStatus::MaxIterations;
     let mut free = [0; MAX_PARAMS];
-    let mut damping = 1e-3;
+    let mut damping = Damping { value: 1e-3, raise: RAISE };
     let mut small_gains = 0;
     while result.iterations < options.max_iterations {
         let m = free_parameters(n, &p, &normal, bounds, &mut free);
@@ -217,24 +248,27 @@ pub fn fit(model: PsfModel, pixels: &[FitPixel], start: &Params, bounds: &Bounds
             break;
         }
         result.iterations += 1;
-        let Some((trial, next)) = step(&scene, &p, &normal, &free[..m], bounds, &mut damping) else {
-            // No step of any length lowers chi2 further: the minimum, to rounding.
-            result.status = FitStatus::Converged;
-            break;
-        };
-        let gain = normal.chi2 - next.chi2;
-        p = trial;
-        normal = next;
-        // Twice in a row: a single small gain may be the end of a step that the damping shortened.
-        small_gains = if gain <= options.tolerance * normal.chi2 { small_gains + 1 } else { 0 };
-        if small_gains >= 2 || (small_gains == 1 && damping <= 1e-2) {
-            result.status = FitStatus::Converged;
-            break;
+        match step(&mut scene, &p, &normal, &free[..m], bounds, options.tolerance, &mut damping, &mut spare) {
+            Step::To(trial) => {
+                let gain = normal.chi2 - spare.chi2;
+                p = trial;
+                std::mem::swap(&mut normal, &mut spare);
+                // Twice in a row: a single small gain may be the end of a step that the damping shortened.
+                small_gains = if gain <= options.tolerance * normal.chi2 { small_gains + 1 } else { 0 };
+                if small_gains >= 2 {
+                    result.status = FitStatus::Converged;
+                    break;
+                }
+            }
+            Step::Minimum => {
+                result.status = FitStatus::Converged;
+                break;
+            }
         }
     }
     result.params = p;
     result.chi2 = normal.chi2;
-    finish(&mut result, &normal, bounds);
+    finish(&mut result, &normal, bounds, options.has_errors);
     result
 }
 
@@ -242,14 +276,15 @@ pub fn fit(model: PsfModel, pixels: &[FitPixel], start: &Params, bounds: &Bounds
 struct Scene<'a> {
     width: Width,
     model: PsfModel,
-    pixels: &'a PixelBlocks,
+    pixels: &'a FitPixels,
     /// Parameters that are not fixed.
     open: &'a [usize],
+    space: &'a mut Workspace,
 }
 
 impl Scene<'_> {
-    fn normal(&self, p: &Params) -> Normal {
-        normal_equations(self.width, self.model, self.pixels, p, self.open)
+    fn normal(&mut self, p: &Params, normal: &mut Normal) {
+        normal_equations(self.width, self.model, self.pixels, p, self.open, self.space, normal);
     }
 
     fn chi2(&self, p: &Params) -> f64 {
@@ -257,31 +292,77 @@ impl Scene<'_> {
     }
 }
 
-/// The first damped step that lowers chi2, with the normal equations there; adapts the damping on the way.
+/// What a step comes to.
+enum Step {
+    /// Parameters with a lower chi2.
+    To(Params),
+    /// No step lowers chi2 by more than the tolerance.
+    Minimum,
+}
+
+/// Damping of steps that were good so far, and how much a bad one raises it (Nielsen 1999).
+struct Damping {
+    value: f64,
+    raise: f64,
+}
+
+/// What the first bad step multiplies the damping by; each further one doubles it.
+const RAISE: f64 = 4.0;
+
+/// The first damped step that lowers chi2, with the normal equations there in `next`; adapts the damping on the way.
 fn step(
-    scene: &Scene<'_>,
+    scene: &mut Scene<'_>,
     p: &Params,
     normal: &Normal,
     free: &[usize],
     bounds: &Bounds,
-    damping: &mut f64,
-) -> Option<(Params, Normal)> {
+    tolerance: f64,
+    damping: &mut Damping,
+    next: &mut Normal,
+) -> Step {
     const MAX_DAMPING: f64 = 1e12;
     let mut is_first = true;
-    while *damping < MAX_DAMPING {
-        if let Some(trial) = bounded_step(p, normal, free, bounds, *damping) {
+    while damping.value < MAX_DAMPING {
+        if let Some(trial) = bounded_step(p, normal, free, bounds, damping.value) {
+            let expected = expected_gain(p, &trial, normal, free);
+            // Hardly damped, and there is nothing to gain: evaluating the model there would only confirm it.
+            if (0.0..=tolerance * normal.chi2).contains(&expected) && damping.value <= 0.1 {
+                return Step::Minimum;
+            }
             // Most first steps are good, and need the derivatives next; after a bad one chi2 alone decides.
-            let next = if is_first || scene.chi2(&trial) < normal.chi2 { Some(scene.normal(&trial)) } else { None };
+            let is_worth_it = is_first || scene.chi2(&trial) < normal.chi2;
+            if is_worth_it {
+                scene.normal(&trial, next);
+            }
             // False for NaN: a step to where the model does not exist is shortened like any bad step.
-            if let Some(next) = next.filter(|next| next.chi2 < normal.chi2) {
-                *damping = (*damping * 0.1).max(1e-12);
-                return Some((trial, next));
+            if is_worth_it && next.chi2 < normal.chi2 {
+                let ratio = (normal.chi2 - next.chi2) / expected;
+                let bend = 2.0 * ratio - 1.0;
+                damping.value = (damping.value * (1.0 - bend * bend * bend).clamp(0.02, 1.0)).max(1e-12);
+                damping.raise = RAISE;
+                return Step::To(trial);
             }
             is_first = false;
         }
-        *damping *= 10.0;
+        damping.value *= damping.raise;
+        damping.raise *= 2.0;
     }
-    None
+    // No step of any length lowers chi2 further: the minimum, to rounding.
+    Step::Minimum
+}
+
+/// How far the quadratic model lets chi2 fall from `p` to `trial`.
+fn expected_gain(p: &Params, trial: &Params, normal: &Normal, free: &[usize]) -> f64 {
+    let mut gain = 0.0;
+    for (a, &i) in free.iter().enumerate() {
+        let di = trial[i] - p[i];
+        let mut pull = 2.0 * normal.gradient[i] + normal.matrix[i][i] * di;
+        for &j in &free[..a] {
+            pull += 2.0 * normal.matrix[i][j] * (trial[j] - p[j]);
+        }
+        gain -= di * pull;
+    }
+    gain
 }
 
 /// The minimum of the damped quadratic model within the bounds, by an active set: parameters that would leave their
@@ -322,8 +403,8 @@ fn bounded_step(p: &Params, normal: &Normal, free: &[usize], bounds: &Bounds, da
     Some(trial)
 }
 
-/// Covariance of the free parameters, then canonical form.
-fn finish(result: &mut Fit, normal: &Normal, bounds: &Bounds) {
+/// Errors of the free parameters where wanted, then canonical form.
+fn finish(result: &mut Fit, normal: &Normal, bounds: &Bounds, has_errors: bool) {
     let n = n_params(result.model);
     let mut free = [0; MAX_PARAMS];
     let mut m = 0;
@@ -336,19 +417,12 @@ fn finish(result: &mut Fit, normal: &Normal, bounds: &Bounds) {
         }
     }
     result.n_free = m;
-    if let Some(factor) = cholesky(&damped_block(&normal.matrix, &free[..m], 0.0), m) {
+    if has_errors && let Some(factor) = cholesky(&damped_block(&normal.matrix, &free[..m], 0.0), m) {
         let inverse = inverse(&factor, m);
         for (a, &i) in free[..m].iter().enumerate() {
-            for (b, &j) in free[..m].iter().enumerate() {
-                result.covariance[i][j] = inverse[a][b];
-            }
+            result.errors[i] = if inverse[a][a] > 0.0 { inverse[a][a].sqrt() } else { f64::NAN };
         }
     }
-    let covariance = &mut result.covariance;
-    make_canonical(result.model, &mut result.params, |a, b| {
-        covariance.swap(a, b);
-        for row in covariance.iter_mut() {
-            row.swap(a, b);
-        }
-    });
+    let errors = &mut result.errors;
+    make_canonical(result.model, &mut result.params, |a, b| errors.swap(a, b));
 }

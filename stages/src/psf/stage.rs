@@ -107,7 +107,7 @@ impl Stage for PsfFit {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn check(&self, problems: &mut Problems) {
@@ -134,7 +134,7 @@ impl Stage for PsfFit {
     fn estimate(&self, inputs: &Facets) -> Demand {
         let image = ImageFacet::from_facet(&inputs.get("image")).bytes();
         let noise = ImageFacet::from_facet(&inputs.get("noise")).bytes();
-        // Detections, their grid, and the fits (a covariance each): about one per 100 px at most.
+        // Detections, their grid, and the fits: about one per 100 px at most.
         let stars = (image / 6 / 100) * 2000;
         Demand { peak_bytes: image + noise + stars + (8 << 20), threads: 64 }
     }

@@ -296,4 +296,4 @@ fn the_table_has_the_columns_that_were_announced() {
 }
 
 determinism_test!(psf_fit_is_deterministic, harness(PsfFit::default(), sky(200, 200, 300.0)));
-golden_test!(psf_fit_is_frozen, harness(PsfFit::default(), sky(200, 200, 300.0)), version: 2, digest: "25ad7502be32");
+golden_test!(psf_fit_is_frozen, harness(PsfFit::default(), sky(200, 200, 300.0)), version: 3, digest: "40baf0f5528d");

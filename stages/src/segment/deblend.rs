@@ -1,5 +1,7 @@
 //! Divides segments into the sources that touch in them.
 
+use std::cell::RefCell;
+
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -67,6 +69,11 @@ pub struct Deblended {
 /// callers are parallel.
 const PARALLEL_FROM: usize = 1 << 17;
 
+thread_local! {
+    /// The work space for small images: as many as there are stars must not allocate it.
+    static DIVIDER: RefCell<Divider> = RefCell::default();
+}
+
 /// Divides the segments of `image` (`[y, x]`) as photutils does.
 ///
 /// Per segment: levels between its least and greatest value; peaks that stay apart with `n_pixels` pixels each above
@@ -93,8 +100,8 @@ pub fn deblend_with(
         go_on().then(|| divider.divide(image, segments, label as u32 + 1, boxes[label], options))
     };
     let parts: Vec<Parts> = if segments.labels.len() < PARALLEL_FROM {
-        let mut divider = Divider::default();
-        (0..boxes.len()).map(|label| divide(&mut divider, label)).collect::<Option<_>>()?
+        DIVIDER
+            .with_borrow_mut(|divider| (0..boxes.len()).map(|label| divide(divider, label)).collect::<Option<_>>())?
     } else {
         (0..boxes.len()).into_par_iter().map_init(Divider::default, divide).collect::<Option<_>>()?
     };

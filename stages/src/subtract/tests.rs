@@ -351,6 +351,6 @@ determinism_test!(
 golden_test!(
     subtract_stars_is_frozen,
     harness(SubtractStars::default(), sky(&crowd()[..40]), &candidates(&crowd()[..40])),
-    version: 2,
-    digest: "cd0a309cedc6"
+    version: 3,
+    digest: "7cf51aeb69a4"
 );

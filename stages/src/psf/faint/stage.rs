@@ -29,7 +29,7 @@ impl Stage for FitFaint {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn check(&self, problems: &mut Problems) {

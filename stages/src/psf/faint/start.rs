@@ -49,7 +49,8 @@ fn fit_axis(values: ArrayView2<'_, f64>, ellipse: &Ellipse, theta: f64, width: f
     for i in [2, 4, 5] {
         bounds.fix(i, start[i]);
     }
-    let found = fit(PsfModel::Gaussian, &samples, &start, &bounds, &FitOptions::default());
+    let found =
+        fit(PsfModel::Gaussian, &samples, &start, &bounds, &FitOptions { has_errors: false, ..FitOptions::default() });
     // Canonical form may have put the fixed width first.
     let width = if found.params[5].abs() > 0.1 { found.params[4] } else { found.params[3] };
     (found.chi2.is_finite() && found.params[0] > 0.0).then_some([found.params[0], found.params[1], width])

@@ -47,8 +47,11 @@ pub enum SubtractCatalogueError {
     Stopped,
 }
 
-/// Stars whose removals are held in memory at once.
-const CHUNK: usize = 512;
+/// Stars whose removals are held in memory at once: at most 40 kB each, 1 kB for most.
+const CHUNK: usize = 1024;
+
+/// Height of the bands in which the stars of a level are visited: neighbours share cache lines and pages.
+const BAND_PX: usize = 64;
 
 /// Removes the stars of a catalogue from a background-subtracted image.
 ///
@@ -77,6 +80,7 @@ pub fn subtract_catalogue(
     let n_foreground = tasks.iter().take_while(|t| t.is_foreground).count();
     let mut foreground = None;
     let mut n_levels = 0;
+    let is_any = |mask: &Mask| mask.iter().any(|&m| m != 0);
     for part in [0..n_foreground, n_foreground..tasks.len()] {
         // Stars that stay in the image make nobody wait.
         let (active, idle): (Vec<usize>, Vec<usize>) = part.partition(|&i| tasks[i].is_active());
@@ -90,6 +94,10 @@ pub fn subtract_catalogue(
                 let reaches: Vec<_> = active.iter().map(|&i| tasks[i].reach()).collect();
                 let mut groups = by_level(&levels(image.width(), image.height(), &reaches));
                 groups.iter_mut().flatten().for_each(|k| *k = active[*k]);
+                // Stars of one level do not see each other: their order is free.
+                for group in &mut groups {
+                    group.sort_unstable_by_key(|&i| (tasks[i].cy / BAND_PX, tasks[i].cx, i));
+                }
                 groups
             }
         };
@@ -109,8 +117,8 @@ pub fn subtract_catalogue(
             };
             let removals: Option<Vec<Removal>> = chunk.par_iter().map(|&i| tick().then(|| scene.remove(i))).collect();
             for (removal, &i) in removals.ok_or(SubtractCatalogueError::Stopped)?.into_iter().zip(chunk) {
-                for (y, x, value) in removal.pixels {
-                    residual[[y, x]] = value;
+                if let Some(patch) = removal.patch {
+                    patch.write(residual.view_mut());
                 }
                 for (y, x) in removal.zeroed {
                     residual[[y, x]] = 0.0;
@@ -121,7 +129,8 @@ pub fn subtract_catalogue(
             }
         }
         if foreground.is_none() {
-            foreground = Some((residual.clone(), mask.clone()));
+            // A mask of nothing but zeros costs memory only when it is copied.
+            foreground = Some((residual.clone(), is_any(&mask).then(|| mask.clone())));
         }
     }
     let records: Vec<CatalogueRecord> = records.into_iter().flatten().collect();
@@ -130,14 +139,7 @@ pub fn subtract_catalogue(
     if failed as f64 > params.max_failed_fraction * fitted as f64 {
         return Err(SubtractCatalogueError::TooManyFailed { failed, fitted, limit: params.max_failed_fraction });
     }
-    let some = |mask: Mask| mask.iter().any(|&m| m != 0).then_some(mask);
+    let mask = is_any(&mask).then_some(mask);
     let (foreground_pixels, foreground_mask) = foreground.unwrap_or_else(|| (residual.clone(), mask.clone()));
-    Ok(CatalogueSubtraction {
-        pixels: residual,
-        mask: some(mask),
-        foreground_pixels,
-        foreground_mask: some(foreground_mask),
-        records,
-        n_levels,
-    })
+    Ok(CatalogueSubtraction { pixels: residual, mask, foreground_pixels, foreground_mask, records, n_levels })
 }

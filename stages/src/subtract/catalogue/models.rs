@@ -3,10 +3,10 @@
 use skyloom_data::{PsfCell, PsfField, PsfModel};
 
 use super::record::CatalogueModel;
-use crate::psf::{Bounds, Fit, FitOptions, FitPixel, Params, Profile, fit, params_from_shape};
+use crate::psf::{Bounds, Fit, FitOptions, FitPixels, Params, Profile, fit_pixels, model_values, params_from_shape};
 
-/// Relative gain that ends a fit: far below what moves a residual by a tenth of the noise.
-const TOLERANCE: f64 = 1e-6;
+/// Relative gain that ends a fit: what is left moves a residual by some hundredths of the noise.
+const TOLERANCE: f64 = 1e-5;
 
 /// What a fit may use.
 pub(super) struct ModelFit<'a> {
@@ -41,9 +41,9 @@ pub(super) struct Attempts {
 
 impl ModelFit<'_> {
     /// Fits all models of the class; the tailored ones start from the average ones.
-    pub fn run(&self, pixels: &[FitPixel]) -> Attempts {
+    pub fn run(&self, pixels: &FitPixels) -> Attempts {
         let mut all = Attempts { fitted: Vec::with_capacity(4), iterations: 0, n_tried: 0 };
-        let options = FitOptions { max_iterations: self.max_iterations, tolerance: TOLERANCE };
+        let options = FitOptions { max_iterations: self.max_iterations, tolerance: TOLERANCE, has_errors: false };
         let fields = [
             (Some(self.moffat), CatalogueModel::AverageMoffat, CatalogueModel::TailoredMoffat),
             (self.compound, CatalogueModel::AverageCompound, CatalogueModel::TailoredCompound),
@@ -56,7 +56,7 @@ impl ModelFit<'_> {
             let mut start = self.start(model, cell, pixels);
             for (kind, bounds) in [(average_kind, &average), (tailored_kind, &tailored)] {
                 all.n_tried += 1;
-                let result = fit(model, pixels, &start, bounds, &options);
+                let result = fit_pixels(model, pixels, &start, bounds, &options);
                 all.iterations += result.iterations;
                 let profile = Profile::new(model, &result.params);
                 // A flux that is not finite (alpha at or below 1) is no reason against a model: only the cut-out is subtracted.
@@ -70,10 +70,10 @@ impl ModelFit<'_> {
     }
 
     /// The cell's shape with the amplitude that fits best; that amplitude is linear.
-    fn start(&self, model: PsfModel, cell: &PsfCell, pixels: &[FitPixel]) -> Params {
-        let unit = Profile::new(model, &params_from_shape(model, &cell.median, 1.0, self.x, self.y));
-        let (top, bottom, peak) = pixels.iter().fold((0.0, 0.0, 0.0_f64), |(t, b, m), p| {
-            let u = unit.value(p.x, p.y);
+    fn start(&self, model: PsfModel, cell: &PsfCell, pixels: &FitPixels) -> Params {
+        let unit = params_from_shape(model, &cell.median, 1.0, self.x, self.y);
+        let values = model_values(model, &unit, pixels.iter().map(|p| (p.x, p.y)));
+        let (top, bottom, peak) = pixels.iter().zip(values).fold((0.0, 0.0, 0.0_f64), |(t, b, m), (p, u)| {
             (t + p.weight * u * p.value, b + p.weight * u * u, m.max(p.value))
         });
         let amplitude = if top > 0.0 && bottom > 0.0 { top / bottom } else { peak.max(f64::MIN_POSITIVE) };

@@ -91,7 +91,7 @@ impl Stage for SubtractCatalogue {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn check(&self, problems: &mut Problems) {
@@ -145,12 +145,10 @@ impl Stage for SubtractCatalogue {
         })?;
         report(cx, &done, core_counts);
         cx.set(&Self::RECORDS, record_table(&image, &stars, &done.records)?);
-        let mut residual = image.with_pixels(done.pixels);
-        residual.mask = done.mask;
-        cx.set(&Self::RESIDUAL, residual);
-        let mut foreground = image.with_pixels(done.foreground_pixels);
-        foreground.mask = done.foreground_mask;
-        cx.set(&Self::FOREGROUND, foreground);
+        // Not `with_pixels`, which would copy a mask that is not wanted.
+        let put = |pixels, mask| Image { pixels, mask, wcs: image.wcs.clone(), meta: image.meta.clone() };
+        cx.set(&Self::RESIDUAL, put(done.pixels, done.mask));
+        cx.set(&Self::FOREGROUND, put(done.foreground_pixels, done.foreground_mask));
         Ok(())
     }
 }

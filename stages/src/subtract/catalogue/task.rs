@@ -1,6 +1,8 @@
 //! One star of the catalogue, ready to be removed, and its removal from the image of the moment.
 
-use ndarray::{Array2, s};
+use std::cell::RefCell;
+
+use ndarray::{Array2, ArrayViewMut2, s};
 use skyloom_data::{MaskBits, PsfSet};
 
 use super::class::{ClassModels, SaturatedClass, StarRoute, between};
@@ -9,7 +11,7 @@ use super::params::SubtractCatalogue;
 use super::record::{CatalogueFlags, CatalogueRecord, Treatment};
 use super::segment::{Detection, hole, star_segment};
 use crate::psf::CatalogueStar;
-use crate::psf::{FitPixel, PositionGrid, model_chi2, model_values};
+use crate::psf::{FitPixel, FitPixels, PositionGrid, model_chi2, model_values_into};
 use crate::subtract::levels::Reach;
 
 /// How far a star's segment may begin from the catalogue position: wide enough for a bad position, too short for a neighbour.
@@ -106,11 +108,30 @@ pub(super) struct Scene<'a> {
     pub params: &'a SubtractCatalogue,
 }
 
+/// New values of a rectangle of the image.
+pub(super) struct Patch {
+    pub x0: usize,
+    pub y0: usize,
+    pub width: usize,
+    /// Row by row.
+    pub values: Vec<f32>,
+}
+
+impl Patch {
+    /// Writes the values into the image.
+    pub fn write(&self, mut image: ArrayViewMut2<'_, f32>) {
+        for (y, row) in (self.y0..).zip(self.values.chunks_exact(self.width)) {
+            let mut line = image.slice_mut(s![y, self.x0..self.x0 + self.width]);
+            line.iter_mut().zip(row).for_each(|(old, new)| *old = *new);
+        }
+    }
+}
+
 /// What a removal changes.
 pub(super) struct Removal {
     pub record: CatalogueRecord,
-    /// Row, column, new value.
-    pub pixels: Vec<(usize, usize, f32)>,
+    /// What is left in the cut-out of a star that was fitted.
+    pub patch: Option<Patch>,
     /// Row and column of pixels that become 0 and CORE.
     pub zeroed: Vec<(usize, usize)>,
 }
@@ -123,6 +144,11 @@ struct Stamp {
     sn: Array2<f32>,
     /// The star's pixel.
     centre: (usize, usize),
+}
+
+thread_local! {
+    /// Pixels of the fit, those of the comparison, and values of a model: a million stars must not allocate them.
+    static BUFFERS: RefCell<(FitPixels, FitPixels, Vec<f64>)> = RefCell::default();
 }
 
 /// Pixels that no fit may use: no value, or the zeroed core of an earlier star.
@@ -175,7 +201,7 @@ impl Scene<'_> {
     pub fn remove(&self, i: usize) -> Removal {
         let task = &self.tasks[i];
         let record = CatalogueRecord::untouched(task.star.x, task.star.y, task.flags);
-        let mut removal = Removal { record, pixels: Vec::new(), zeroed: Vec::new() };
+        let mut removal = Removal { record, patch: None, zeroed: Vec::new() };
         let Some((row, bright, faint)) = self.params.row_of(task.star.mag) else { return removal };
         let duplicate = self.params.duplicate_px;
         if duplicate > 0.0 && self.grid.any_within(task.star.x, task.star.y, duplicate, |j| j < i && self.removed[j]) {
@@ -232,13 +258,21 @@ impl Scene<'_> {
         removal.zeroed = all.into_iter().map(|(y, x)| (y + stamp.y0, x + stamp.x0)).collect();
     }
 
-    fn fit_and_subtract(
+    fn fit_and_subtract(&self, task: &Task, stamp: &Stamp, row: &StarRoute, ends: (f64, f64), removal: &mut Removal) {
+        BUFFERS.with_borrow_mut(|(pixels, compared, light)| {
+            pixels.clear();
+            self.fit_and_subtract_with(task, stamp, row, ends, removal, (pixels, compared, light));
+        });
+    }
+
+    fn fit_and_subtract_with(
         &self,
         task: &Task,
         stamp: &Stamp,
         row: &StarRoute,
         (bright, faint): (f64, f64),
         removal: &mut Removal,
+        (pixels, compared, light): (&mut FitPixels, &mut FitPixels, &mut Vec<f64>),
     ) {
         let how = Detection {
             pixels: row.detect_pixels,
@@ -265,8 +299,8 @@ impl Scene<'_> {
         let (mut bound_sd, mut centre_px) = (row.bound_sd, row.centre_px);
         let mut radius = row.residual_radius_px.map(scale);
         let mut disc = (row.min_segment_pixels, scale(row.disc_radius_px));
-        let pixels = if on_wings {
-            self.fit_pixels(stamp, segment.iter().filter(|p| core.binary_search(p).is_err()))
+        if on_wings {
+            self.add_pixels(stamp, segment.iter().filter(|p| core.binary_search(p).is_err()).copied(), pixels);
         } else {
             psf = (&self.psf.faint_moffat, &self.psf.faint_compound);
             if row.has_core {
@@ -280,12 +314,13 @@ impl Scene<'_> {
                 disc = (route.min_segment_pixels, scale(route.disc_radius_px));
             }
             if segment.len() >= disc.0 {
-                self.fit_pixels(stamp, segment.iter())
+                self.add_pixels(stamp, segment.iter().copied(), pixels);
             } else {
                 removal.record.flags |= CatalogueFlags::DISC;
-                self.fit_pixels(stamp, self.disc(stamp, task.star.x, task.star.y, disc.1).iter())
+                self.add_pixels(stamp, disc_pixels(stamp, task.star.x, task.star.y, disc.1), pixels);
             }
-        };
+        }
+        let pixels = &*pixels;
         removal.record.n_pixels = pixels.len() as i64;
         let attempts = ModelFit {
             moffat: psf.0,
@@ -297,11 +332,11 @@ impl Scene<'_> {
             min_alpha: self.params.min_alpha,
             max_iterations: self.params.max_iterations,
         }
-        .run(&pixels);
+        .run(pixels);
         removal.record.n_tried = attempts.n_tried as i64;
         removal.record.iterations = attempts.iterations as i64;
         let zeroed: &[(usize, usize)] = if on_wings { &core } else { &[] };
-        let scored = attempts.fitted.into_iter().map(|f| (self.misfit(stamp, &f, radius, zeroed, &pixels), f));
+        let scored = attempts.fitted.into_iter().map(|f| (self.misfit(stamp, &f, radius, zeroed, pixels, compared), f));
         let Some((chi2, best)) = scored.fold(None, |best: Option<(f64, Fitted)>, this| match best {
             Some(b) if b.0 <= this.0 => Some(b),
             _ => Some(this),
@@ -320,35 +355,21 @@ impl Scene<'_> {
         record.chi2 = chi2;
         record.n_zeroed = zeroed.len() as i64;
         removal.zeroed = zeroed.iter().map(|&(y, x)| (y + stamp.y0, x + stamp.x0)).collect();
-        removal.pixels = self.subtracted(stamp, &best);
+        removal.patch = Some(self.subtracted(stamp, &best, light));
     }
 
     fn is_usable(&self, y: usize, x: usize) -> bool {
         self.mask[[y, x]] & UNUSABLE == 0 && self.residual[[y, x]].is_finite() && self.noise[[y, x]] > 0.0
     }
 
-    fn fit_pixels<'p>(&self, stamp: &Stamp, list: impl Iterator<Item = &'p (usize, usize)>) -> Vec<FitPixel> {
-        list.map(|&(y, x)| (y + stamp.y0, x + stamp.x0))
-            .filter(|&(y, x)| self.is_usable(y, x))
-            .map(|(y, x)| {
-                let sigma = f64::from(self.noise[[y, x]]);
-                let weight = if self.params.is_weighted { 1.0 / (sigma * sigma) } else { 1.0 };
-                FitPixel { x: x as f64, y: y as f64, value: f64::from(self.residual[[y, x]]), weight }
-            })
-            .collect()
-    }
-
-    /// Pixels of the cut-out whose centres lie within a radius of a position in the image, in raster order.
-    fn disc(&self, stamp: &Stamp, x: f64, y: f64, radius: f64) -> Vec<(usize, usize)> {
-        stamp
-            .sn
-            .indexed_iter()
-            .filter(|((py, px), _)| {
-                let (dx, dy) = ((px + stamp.x0) as f64 - x, (py + stamp.y0) as f64 - y);
-                dx * dx + dy * dy <= radius * radius
-            })
-            .map(|(p, _)| p)
-            .collect()
+    /// Adds the usable ones of some pixels of the cut-out.
+    fn add_pixels(&self, stamp: &Stamp, list: impl Iterator<Item = (usize, usize)>, pixels: &mut FitPixels) {
+        let usable = list.map(|(y, x)| (y + stamp.y0, x + stamp.x0)).filter(|&(y, x)| self.is_usable(y, x));
+        pixels.extend(usable.map(|(y, x)| {
+            let sigma = f64::from(self.noise[[y, x]]);
+            let weight = if self.params.is_weighted { 1.0 / (sigma * sigma) } else { 1.0 };
+            FitPixel { x: x as f64, y: y as f64, value: f64::from(self.residual[[y, x]]), weight }
+        }));
     }
 
     /// Sum of squared residuals within the radius of the fitted centre, without the core; over the fitted pixels when no
@@ -359,34 +380,52 @@ impl Scene<'_> {
         fitted: &Fitted,
         radius: Option<f64>,
         core: &[(usize, usize)],
-        pixels: &[FitPixel],
+        pixels: &FitPixels,
+        compared: &mut FitPixels,
     ) -> f64 {
-        let square = |pixels: &[FitPixel]| model_chi2(fitted.fit.model, pixels, &fitted.fit.params);
+        let params = &fitted.fit.params;
         match radius {
-            None => square(pixels),
+            None => model_chi2(fitted.fit.model, pixels, params),
             Some(radius) => {
-                let disc = self.disc(stamp, fitted.fit.params[1], fitted.fit.params[2], radius);
-                let outside = disc.iter().filter(|p| core.binary_search(p).is_err());
-                square(&self.fit_pixels(stamp, outside))
+                let disc = disc_pixels(stamp, params[1], params[2], radius);
+                compared.clear();
+                if core.is_empty() {
+                    self.add_pixels(stamp, disc, compared);
+                } else {
+                    self.add_pixels(stamp, disc.filter(|p| core.binary_search(p).is_err()), compared);
+                }
+                model_chi2(fitted.fit.model, compared, params)
             }
         }
     }
 
-    /// New values of the cut-out without the star.
-    fn subtracted(&self, stamp: &Stamp, best: &Fitted) -> Vec<(usize, usize, f32)> {
-        let mut list = Vec::with_capacity(stamp.sn.len());
+    /// The cut-out without the star.
+    fn subtracted(&self, stamp: &Stamp, best: &Fitted, light: &mut Vec<f64>) -> Patch {
         let (height, width) = stamp.sn.dim();
-        let place = |i: usize| (i / width + stamp.y0, i % width + stamp.x0);
-        let places = (0..height * width).map(|i| (place(i).1 as f64, place(i).0 as f64));
-        let light = model_values(best.fit.model, &best.fit.params, places);
-        for (i, light) in light.into_iter().enumerate() {
-            let (y, x) = place(i);
+        let places = (0..height).flat_map(|y| (0..width).map(move |x| (y + stamp.y0, x + stamp.x0)));
+        model_values_into(best.fit.model, &best.fit.params, places.clone().map(|(y, x)| (x as f64, y as f64)), light);
+        let left = places.zip(&*light).map(|((y, x), light)| {
             let old = self.residual[[y, x]];
             let is_kept_at_zero = self.params.keep_cores_zero && self.mask[[y, x]] & MaskBits::CORE != 0;
-            if old.is_finite() && !is_kept_at_zero {
-                list.push((y, x, (f64::from(old) - light) as f32));
-            }
-        }
-        list
+            if old.is_finite() && !is_kept_at_zero { (f64::from(old) - light) as f32 } else { old }
+        });
+        Patch { x0: stamp.x0, y0: stamp.y0, width, values: left.collect() }
     }
+}
+
+/// Pixels of the cut-out whose centres lie within a radius of a position in the image, in raster order.
+fn disc_pixels(stamp: &Stamp, x: f64, y: f64, radius: f64) -> impl Iterator<Item = (usize, usize)> {
+    let (height, width) = stamp.sn.dim();
+    let (x0, y0) = (stamp.x0, stamp.y0);
+    // One pixel more on each side than rounding could ask for; nothing when the position is not a number.
+    let span = |centre: f64, first: usize, size: usize| {
+        let low = (centre - radius - first as f64).floor().max(0.0) as usize;
+        let high = (centre + radius - first as f64).ceil().max(-1.0) + 1.0;
+        low.min(size)..(high as usize).min(size)
+    };
+    let (columns, rows) = (span(x, x0, width), span(y, y0, height));
+    rows.flat_map(move |py| columns.clone().map(move |px| (py, px))).filter(move |&(py, px)| {
+        let (dx, dy) = ((px + x0) as f64 - x, (py + y0) as f64 - y);
+        dx * dx + dy * dy <= radius * radius
+    })
 }

@@ -264,6 +264,6 @@ determinism_test!(subtract_catalogue_is_deterministic, harness(sky(&crowd(), 2e4
 golden_test!(
     subtract_catalogue_is_frozen,
     harness(sky(&crowd()[..60], 2e4), &crowd()[..60]),
-    version: 2,
-    digest: "2affca7f8b8f"
+    version: 3,
+    digest: "777d5510f556"
 );
