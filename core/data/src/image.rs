@@ -44,10 +44,16 @@ impl Image {
         Self { pixels, mask: None, wcs: None, meta: ImageMeta::default() }
     }
 
-    /// The same frame (mask, WCS, facts) with other pixels, for instance a background or noise map.
+    /// The same frame (mask, WCS, facts) with other pixels.
     #[must_use]
     pub fn with_pixels(&self, pixels: Array2<f32>) -> Self {
         Self { pixels, mask: self.mask.clone(), wcs: self.wcs.clone(), meta: self.meta.clone() }
+    }
+
+    /// The same frame without the mask, for maps that are defined everywhere: a background, the noise.
+    #[must_use]
+    pub fn with_map(&self, pixels: Array2<f32>) -> Self {
+        Self { pixels, mask: None, wcs: self.wcs.clone(), meta: self.meta.clone() }
     }
 
     /// Columns.
@@ -72,11 +78,12 @@ impl Image {
     #[must_use]
     pub fn bad_pixels(&self) -> Array2<bool> {
         let bits = MaskBits::BAD | MaskBits::NO_DATA | MaskBits::SATURATED;
-        let mut bad = self.pixels.mapv(|v| !v.is_finite());
-        if let Some(mask) = &self.mask {
-            ndarray::Zip::from(&mut bad).and(mask).for_each(|b, &m| *b |= m & bits != 0);
+        match &self.mask {
+            None => self.pixels.mapv(|v| !v.is_finite()),
+            Some(mask) => {
+                ndarray::Zip::from(&self.pixels).and(mask).map_collect(|v, &m| !v.is_finite() | (m & bits != 0))
+            }
         }
-        bad
     }
 
     /// Magnitude of a flux in pixel units: `ZP - 2.5 log10(flux / exposure)`; NaN for a flux that is not positive

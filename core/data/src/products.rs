@@ -1,5 +1,6 @@
 //! The data types as products of the engine: names, sizes, codecs.
 
+use std::io::Write;
 use std::path::Path;
 
 use skyloom_engine::{CodecError, Product, ProductType};
@@ -12,7 +13,8 @@ use crate::psf_field::{PsfField, PsfSet};
 use crate::table::Table;
 
 macro_rules! product {
-    ($type:ty, $name:literal, $extension:literal, bytes: $bytes:expr, encode: $encode:expr, decode: $decode:expr) => {
+    ($type:ty, $name:literal, $extension:literal, bytes: $bytes:expr, encode: $encode:expr, decode: $decode:expr
+     $(, stream: $stream:expr)?) => {
         impl Product for $type {
             fn type_name(&self) -> &'static str {
                 $name
@@ -28,6 +30,10 @@ macro_rules! product {
                 let encode: fn(&$type, &Path) -> Result<(), CodecError> = $encode;
                 encode(self, path)
             }
+            $(fn encode_to(&self, out: &mut dyn Write) -> Result<bool, CodecError> {
+                let stream: fn(&$type, &mut dyn Write) -> Result<(), CodecError> = $stream;
+                stream(self, out).map(|()| true)
+            })?
         }
 
         impl ProductType for $type {
@@ -43,7 +49,8 @@ macro_rules! product {
 product!(Image, "image", "fits",
     bytes: |i| i.pixels.len() * 4 + i.mask.as_ref().map_or(0, |m| m.len() * 2),
     encode: |i, path| fits::write_product(i, path),
-    decode: |path| fits::read_product(path));
+    decode: |path| fits::read_product(path),
+    stream: |i, out| fits::write_product_to(i, out));
 
 product!(Table, "table", "parquet",
     bytes: |t| t.batch().get_array_memory_size(),

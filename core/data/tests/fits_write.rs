@@ -230,3 +230,19 @@ fn world_coordinates_survive_the_file() {
     assert_same(&image, &back);
     assert_eq!(round_trip(&back).1, bytes);
 }
+
+#[test]
+fn an_image_is_streamed_as_it_is_written() {
+    let image = full_image();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("image.fits");
+    write_product(&image, &path).expect("it can be written");
+    let mut streamed = Vec::new();
+    assert!(skyloom_engine::Product::encode_to(&image, &mut streamed).expect("it can be streamed"));
+    assert_eq!(streamed, std::fs::read(&path).expect("it is there"));
+    // Columns first in memory, rows first in the file.
+    let turned = Image { pixels: image.pixels.t().as_standard_layout().to_owned().reversed_axes(), ..image };
+    let mut again = Vec::new();
+    assert!(skyloom_engine::Product::encode_to(&turned, &mut again).expect("it can be streamed"));
+    assert_eq!(streamed, again);
+}

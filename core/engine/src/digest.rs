@@ -1,7 +1,7 @@
 //! Content digests: BLAKE3, 256 bits, written as 64 hexadecimal digits.
 
 use std::fmt;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -95,6 +95,38 @@ impl<'de> Deserialize<'de> for Digest {
         let text = String::deserialize(deserializer)?;
         Self::from_hex(&text)
             .ok_or_else(|| serde::de::Error::custom(format!("not a digest of 64 hexadecimal digits: {text:?}")))
+    }
+}
+
+/// Passes bytes on and digests them on their way.
+pub(crate) struct DigestWriter<W> {
+    to: W,
+    hasher: blake3::Hasher,
+    bytes: u64,
+}
+
+impl<W: Write> DigestWriter<W> {
+    pub(crate) fn new(to: W) -> Self {
+        Self { to, hasher: blake3::Hasher::new(), bytes: 0 }
+    }
+
+    /// Digest and number of the bytes.
+    pub(crate) fn finish(mut self) -> std::io::Result<(Digest, u64)> {
+        self.to.flush()?;
+        Ok((Digest(*self.hasher.finalize().as_bytes()), self.bytes))
+    }
+}
+
+impl<W: Write> Write for DigestWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let n = self.to.write(bytes)?;
+        self.hasher.update(&bytes[..n]);
+        self.bytes += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.to.flush()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,6 +21,15 @@ pub trait Product: Any + fmt::Debug + Send + Sync {
     /// # Errors
     /// When the file cannot be written.
     fn encode(&self, path: &Path) -> Result<(), CodecError>;
+    /// Writes the same bytes to `out` and returns `true`, for formats that are written from front to end: the store then
+    /// digests them on their way and reads nothing again. `false`, with nothing written, when only [`Product::encode`] can.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    fn encode_to(&self, out: &mut dyn Write) -> Result<bool, CodecError> {
+        let _ = out;
+        Ok(false)
+    }
 }
 
 /// A concrete product type: what a typed port names.
@@ -117,6 +127,10 @@ impl Product for Deliverable {
     fn encode(&self, path: &Path) -> Result<(), CodecError> {
         std::fs::write(path, &self.bytes)?;
         Ok(())
+    }
+    fn encode_to(&self, out: &mut dyn Write) -> Result<bool, CodecError> {
+        out.write_all(&self.bytes)?;
+        Ok(true)
     }
 }
 

@@ -6,7 +6,7 @@
 //! `MP_` cards give the bit number of each name, counted from 0.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
 use ndarray::Array2;
@@ -16,7 +16,7 @@ use super::decode::Encoding;
 use super::error::{FitsError, FitsErrorKind};
 use super::hdu::{Hdu, HduKind, scan};
 use super::source::Source;
-use super::writer::{HeaderRecords, LONG_STRINGS_KEY, write_numbers};
+use super::writer::{HeaderRecords, LONG_STRINGS_KEY, write_rows};
 use crate::header::{CardValue, Header};
 use crate::image::{Image, ImageMeta};
 use crate::mask::{Mask, MaskBits};
@@ -33,12 +33,16 @@ const MASK_NAME: &str = "MASK";
 /// When the file cannot be written, or the image holds what FITS cannot express (a fact that is not finite, text that
 /// is not ASCII, a kept card whose keyword the file uses itself).
 pub fn write_product(image: &Image, path: &Path) -> Result<(), CodecError> {
-    let headers = Headers::of(image, true, None)?;
     // No fsync: the store checks artefacts by digest when it reads them.
-    let mut out = BufWriter::new(File::create(path)?);
-    headers.write(image, &mut out)?;
-    out.flush()?;
-    Ok(())
+    write_product_to(image, &mut File::create(path)?)
+}
+
+/// The same to any writer, in large pieces.
+///
+/// # Errors
+/// As [`write_product`].
+pub fn write_product_to(image: &Image, out: &mut dyn Write) -> Result<(), CodecError> {
+    Ok(Headers::of(image, true, None)?.write(image, out)?)
 }
 
 /// The same file in memory, with or without the mask plane.
@@ -97,11 +101,11 @@ impl Headers {
         out.write_all(&self.primary)?;
         // One NaN for all: which bits an operation gives depends on the processor.
         let encode = |v: f32| if v.is_nan() { f32::NAN } else { v }.to_be_bytes();
-        write_numbers(out, image.pixels.iter().copied(), encode)?;
+        write_rows(out, image.pixels.view(), encode)?;
         if let (Some(header), Some(mask)) = (&self.mask, &image.mask) {
             out.write_all(header)?;
             // Unsigned integers are stored as signed ones with an offset of 2^15.
-            write_numbers(out, mask.iter().copied(), |m: u16| (m ^ 0x8000).to_be_bytes())?;
+            write_rows(out, mask.view(), |m: u16| (m ^ 0x8000).to_be_bytes())?;
         }
         Ok(())
     }

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use ndarray::ArrayView2;
+
 use super::card_format::push_card;
 use super::card_parse::CARD_LEN;
 use super::error::FitsError;
@@ -9,7 +11,7 @@ use super::hdu::BLOCK;
 use crate::header::{Card, CardValue};
 
 /// Bytes that are encoded at a time.
-const CHUNK: usize = 1 << 16;
+const CHUNK: usize = 1 << 18;
 
 /// Keyword of the card that announces continued strings.
 pub(super) const LONG_STRINGS_KEY: &str = "LONGSTRN";
@@ -90,6 +92,28 @@ pub(super) fn write_numbers<T: Copy, const N: usize>(
     }
     out.write_all(&buffer)?;
     write_padding(out, len + buffer.len() as u64)
+}
+
+/// Writes an array of big-endian numbers and zeros up to a whole block.
+pub(super) fn write_rows<T: Copy, const N: usize>(
+    out: &mut dyn Write,
+    array: ArrayView2<'_, T>,
+    encode: impl Fn(T) -> [u8; N],
+) -> io::Result<()> {
+    let mut buffer: Vec<u8> = Vec::with_capacity(CHUNK + array.ncols() * N);
+    for row in array.rows() {
+        let start = buffer.len();
+        buffer.resize(start + row.len() * N, 0);
+        for (to, &value) in buffer[start..].as_chunks_mut::<N>().0.iter_mut().zip(row) {
+            *to = encode(value);
+        }
+        if buffer.len() >= CHUNK {
+            out.write_all(&buffer)?;
+            buffer.clear();
+        }
+    }
+    out.write_all(&buffer)?;
+    write_padding(out, (array.len() * N) as u64)
 }
 
 /// Zeros after `len` bytes of data, up to a whole block.

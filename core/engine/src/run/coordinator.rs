@@ -31,6 +31,8 @@ pub(super) struct Run<'a> {
     pub(super) jobs: Option<Sender<Job>>,
     pub(super) done: Receiver<Completion>,
     pub(super) slots: Vec<BTreeMap<String, Arc<Slot>>>,
+    /// Per node: its output ports that are read, each with the reader.
+    readers: Vec<Vec<(String, usize)>>,
     pub(super) notes: Vec<NodeNotes>,
     pub(super) running: BTreeMap<usize, Arc<AtomicBool>>,
     pub(super) files: Vec<DeliveredFile>,
@@ -55,6 +57,12 @@ impl<'a> Run<'a> {
             .iter()
             .map(|n| n.signature.outputs.iter().map(|o| (o.name.clone(), Arc::new(Slot::default()))).collect())
             .collect();
+        let mut readers = vec![Vec::new(); nodes.len()];
+        for (reader, node) in nodes.iter().enumerate() {
+            for wire in &node.inputs {
+                readers[wire.node].push((wire.output.clone(), reader));
+            }
+        }
         let notes = nodes.iter().map(|_| NodeNotes::default()).collect();
         let is_delivered = vec![false; plan.deliveries.len()];
         Self {
@@ -66,6 +74,7 @@ impl<'a> Run<'a> {
             jobs: Some(jobs),
             done,
             slots,
+            readers,
             notes,
             running: BTreeMap::new(),
             files: Vec::new(),
@@ -277,11 +286,11 @@ impl<'a> Run<'a> {
                 let artefacts = outputs.iter().map(|(port, (artefact, _))| (port.clone(), artefact.clone())).collect();
                 self.plan.ledger.entries[index].outputs = Some(artefacts);
                 self.scheduler.finished(index, Finish::Done);
-                if self.scheduler.is_awaited(index) {
-                    for (port, (_, product)) in outputs {
-                        if let Some(slot) = self.slots[index].get(&port) {
-                            slot.fill(product);
-                        }
+                for (port, (_, product)) in outputs {
+                    if self.is_awaited(index, &port)
+                        && let Some(slot) = self.slots[index].get(&port)
+                    {
+                        slot.fill(product);
                     }
                 }
                 self.tell_finished(name, Verdict::Ran, reason, completion.usage.wall_s);
@@ -311,6 +320,12 @@ impl<'a> Run<'a> {
         self.release(index);
     }
 
+    /// Whether a node that still has something to do reads this product. Asked by port: of two maps that a stage makes, one may
+    /// have no reader at all.
+    fn is_awaited(&self, producer: usize, port: &str) -> bool {
+        self.readers[producer].iter().any(|(read, reader)| read == port && self.scheduler.phase(*reader).is_active())
+    }
+
     fn tell_finished(&self, node: String, verdict: Verdict, reason: String, wall_s: f64) {
         self.workshop.tell(&Event::NodeFinished { node, verdict, reason, wall_s });
     }
@@ -319,8 +334,10 @@ impl<'a> Run<'a> {
     fn release(&mut self, index: usize) {
         let graph = Arc::clone(&self.plan.ledger.graph);
         for producer in graph.nodes()[index].inputs.iter().map(|w| w.node).chain([index]) {
-            if !self.scheduler.is_awaited(producer) {
-                self.slots[producer].values().for_each(|s| s.drop_product());
+            for (port, slot) in &self.slots[producer] {
+                if !self.is_awaited(producer, port) {
+                    slot.drop_product();
+                }
             }
         }
         // Only a few nodes hold products at once, but all must be asked; skip that for graphs without large products.

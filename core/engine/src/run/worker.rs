@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use cpu_time::{ProcessTime, ThreadTime};
+use rayon::prelude::*;
 
 use super::slot::Slot;
 use crate::context::{CancelToken, Context, InputProducts, Services, StageSink};
@@ -194,8 +195,12 @@ fn run_stage(job: &Job, workshop: &Arc<Workshop>, notes: &Arc<Notes>) -> End {
 fn load_inputs(job: &Job, workshop: &Workshop) -> Result<InputProducts, End> {
     let mut inputs = InputProducts::new();
     let (mut producers, mut messages) = (Vec::new(), Vec::new());
-    for input in &job.inputs {
-        match input.slot.get(&workshop.store, input.kind, &input.artefact) {
+    // Verifying and decoding an image takes a second: all inputs at once.
+    let loaded: Vec<_> = job.pool.install(|| {
+        job.inputs.par_iter().map(|input| input.slot.get(&workshop.store, input.kind, &input.artefact)).collect()
+    });
+    for (input, loaded) in job.inputs.iter().zip(loaded) {
+        match loaded {
             Ok(product) => inputs.entry(input.port.clone()).or_default().push((input.source.clone(), product)),
             Err(error @ (LoadError::Missing { .. } | LoadError::Damaged { .. })) => {
                 messages.push(format!("artefact of {}: {error}; it is made again", input.source));
@@ -212,7 +217,7 @@ fn store_outputs(
     mut products: BTreeMap<String, Arc<dyn Product>>,
     workshop: &Workshop,
 ) -> Result<Made, StageError> {
-    let mut outputs = BTreeMap::new();
+    let mut checked = Vec::new();
     for port in &job.node.signature.outputs {
         let product = products.remove(&port.name).ok_or_else(|| {
             StageError::config(format!("stage {} ended without setting its output {:?}", job.node.kind, port.name))
@@ -227,11 +232,16 @@ fn store_outputs(
                 port.product.name
             )));
         }
-        let put = if job.is_stored { Store::put } else { Store::measure };
-        let artefact = put(&workshop.store, product.as_ref())?;
-        outputs.insert(port.name.clone(), (artefact, product));
+        checked.push((port.name.clone(), product));
     }
-    Ok(outputs)
+    let put = if job.is_stored { Store::put } else { Store::measure };
+    // Encoding and digesting an image takes a second: all outputs at once.
+    job.pool.install(|| {
+        checked
+            .into_par_iter()
+            .map(|(name, product)| Ok((name, (put(&workshop.store, product.as_ref())?, product))))
+            .collect()
+    })
 }
 
 fn commit(

@@ -11,7 +11,7 @@ use super::error::{StoreError, is_no_room};
 use super::handle::Store;
 use super::layout::check_extension;
 use super::place::TempFile;
-use crate::digest::Digest;
+use crate::digest::{Digest, DigestWriter};
 use crate::product::{CodecError, Product, ProductKind};
 
 /// A product as a file: what identifies it, and how it is found.
@@ -72,7 +72,8 @@ impl Store {
     /// # Errors
     /// When the product cannot be encoded or the file not be written; nothing half-made stays.
     pub fn put(&self, product: &dyn Product) -> Result<Artefact, StoreError> {
-        let (artefact, temp) = self.encode(product)?;
+        let temp = self.temp_for(product)?;
+        let artefact = self.encode(product, &temp)?;
         let tenant = self.tenant()?;
         let lock = self.layout.shared()?;
         tenant.note(&lock, std::iter::once(&artefact.digest))?;
@@ -81,32 +82,44 @@ impl Store {
     }
 
     /// The artefact that a product would be, without keeping it: for nodes with `keep: never`, whose readers still want to
-    /// know whether the content changed.
+    /// know whether the content changed. A product that can be written from front to end touches no disk.
     ///
     /// # Errors
     /// As [`Store::put`].
     pub fn measure(&self, product: &dyn Product) -> Result<Artefact, StoreError> {
-        Ok(self.encode(product)?.0)
+        let temp = self.temp_for(product)?;
+        let mut out = DigestWriter::new(std::io::sink());
+        match product.encode_to(&mut out) {
+            Ok(true) => {
+                let (digest, bytes) = out.finish().map_err(|e| failed(product, &temp, e))?;
+                Ok(artefact_of(product, digest, bytes))
+            }
+            Ok(false) => self.encode(product, &temp),
+            Err(e) => Err(not_encoded(product, &temp, e)),
+        }
     }
 
-    fn encode(&self, product: &dyn Product) -> Result<(Artefact, TempFile), StoreError> {
+    fn temp_for(&self, product: &dyn Product) -> Result<TempFile, StoreError> {
         let extension = product.extension();
         check_extension(extension)?;
-        let temp = self.tenant()?.temp(extension)?;
-        let failed = |e| StoreError::io("writing an artefact", temp.path(), e, product.resident_bytes());
-        product.encode(temp.path()).map_err(|e| match e {
-            CodecError::Io(e) => failed(e),
-            // Libraries of formats often hide that the disk is full.
-            CodecError::Format(message) => match probe_room(temp.path()) {
-                Err(e) if is_no_room(&e) => failed(e),
-                _ => StoreError::Encode { type_name: product.type_name().to_owned(), message },
-            },
-        })?;
+        self.tenant()?.temp(extension)
+    }
+
+    /// Writes the file, digesting it on its way where the format allows.
+    fn encode(&self, product: &dyn Product, temp: &TempFile) -> Result<Artefact, StoreError> {
+        let failed = |e| failed(product, temp, e);
+        let mut out = DigestWriter::new(File::create(temp.path()).map_err(failed)?);
+        if product.encode_to(&mut out).map_err(|e| not_encoded(product, temp, e))? {
+            let (digest, bytes) = out.finish().map_err(failed)?;
+            return Ok(artefact_of(product, digest, bytes));
+        }
+        drop(out);
+        std::fs::remove_file(temp.path()).map_err(failed)?;
+        product.encode(temp.path()).map_err(|e| not_encoded(product, temp, e))?;
         let mut file = File::open(temp.path()).map_err(failed)?;
         let bytes = file.metadata().map_err(failed)?.len();
         let digest = Digest::of_reader(&mut file).map_err(failed)?;
-        let type_name = product.type_name().to_owned();
-        Ok((Artefact { digest, bytes, extension: extension.to_owned(), type_name }, temp))
+        Ok(artefact_of(product, digest, bytes))
     }
 
     /// Where an artefact lies, or would lie. Only for reading: `show`, external programs.
@@ -187,6 +200,25 @@ impl Store {
         if std::fs::metadata(path).is_ok_and(|now| is_same_file(seen, &now)) {
             let _ = std::fs::remove_file(path);
         }
+    }
+}
+
+fn artefact_of(product: &dyn Product, digest: Digest, bytes: u64) -> Artefact {
+    Artefact { digest, bytes, extension: product.extension().to_owned(), type_name: product.type_name().to_owned() }
+}
+
+fn failed(product: &dyn Product, temp: &TempFile, error: std::io::Error) -> StoreError {
+    StoreError::io("writing an artefact", temp.path(), error, product.resident_bytes())
+}
+
+fn not_encoded(product: &dyn Product, temp: &TempFile, error: CodecError) -> StoreError {
+    match error {
+        CodecError::Io(e) => failed(product, temp, e),
+        // Libraries of formats often hide that the disk is full.
+        CodecError::Format(message) => match probe_room(temp.path()) {
+            Err(e) if is_no_room(&e) => failed(product, temp, e),
+            _ => StoreError::Encode { type_name: product.type_name().to_owned(), message },
+        },
     }
 }
 

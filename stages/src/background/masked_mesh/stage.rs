@@ -48,7 +48,7 @@ impl Stage for MaskedMeshBackground {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn check(&self, problems: &mut Problems) {
@@ -76,10 +76,10 @@ impl Stage for MaskedMeshBackground {
     fn estimate(&self, inputs: &Facets) -> Demand {
         let image = ImageFacet::from_facet(&inputs.get(Self::IMAGE.name));
         let n = image.n_pixels();
-        // Inputs 18 and bad 1; sum, background, rest, filled, smoothed (twice), noise 4 each, masks 3; results with masks 18.
+        // Inputs 18 and bad 1; sum, background, rest, filled, smoothed (twice), noise 4 each, masks 3; results and a mask 14.
         let threads = image.height.unwrap_or(0).div_ceil(self.box_px.max(1)).clamp(1, 16);
         let boxes = threads * self.noise_box_px.max(self.box_px).pow(2) * 16;
-        Demand { peak_bytes: n * 66 + boxes as u64 + (4 << 20), threads }
+        Demand { peak_bytes: n * 62 + boxes as u64 + (4 << 20), threads }
     }
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), StageError> {
@@ -120,8 +120,8 @@ impl Stage for MaskedMeshBackground {
             }
         };
         cx.set(&Self::RESULT, result);
-        cx.set(&Self::BACKGROUND, input.with_pixels(maps.background));
-        cx.set(&Self::NOISE, input.with_pixels(maps.noise));
+        cx.set(&Self::BACKGROUND, input.with_map(maps.background));
+        cx.set(&Self::NOISE, input.with_map(maps.noise));
         Ok(())
     }
 }

@@ -159,7 +159,7 @@ fn example() -> Harness {
 }
 
 determinism_test!(masked_mesh_is_deterministic, example());
-golden_test!(masked_mesh_keeps_its_result, example(), version: 1, digest: "235b628d2424");
+golden_test!(masked_mesh_keeps_its_result, example(), version: 2, digest: "235b628d2424");
 
 #[test]
 fn a_pulled_token_stops_the_work() {

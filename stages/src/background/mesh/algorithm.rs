@@ -1,16 +1,17 @@
 //! Background and noise maps from boxes, as functions over arrays.
 
-use ndarray::{Array2, ArrayView2, Zip, s};
+use ndarray::{Array2, ArrayView2, Zip};
 use rayon::prelude::*;
 
 use crate::background::Watch;
-use crate::background::order_statistics::{RowValues, exact_median};
 
-use super::boxes::sigma_clip;
+use super::boxes::Clipper;
 use super::fill::fill_cells;
+use super::lanes::gather;
+use super::limits::image_limits;
 use super::params::MeshBackground;
 use super::smooth::median_filter;
-use super::spline::zoom_while;
+use super::spline::Zoom;
 
 /// The mesh after filling and filtering, `[y, x]` in boxes from pixel (0, 0).
 #[derive(Debug, Clone, PartialEq)]
@@ -98,10 +99,21 @@ pub fn mesh_background(
     watch: Watch<'_>,
 ) -> Result<MeshMaps, MeshError> {
     let mesh = measure_mesh(pixels, bad, params, watch)?;
-    let shape = [pixels.nrows(), pixels.ncols()];
-    let background = zoom_while(&mesh.background, mesh.box_px, shape, watch).ok_or(MeshError::Stopped)?;
-    let noise = zoom_while(&mesh.noise, mesh.box_px, shape, watch).ok_or(MeshError::Stopped)?;
-    let image = Zip::from(pixels).and(&background).par_map_collect(|v, b| v - b);
+    let shape = pixels.dim();
+    let zooms = [&mesh.background, &mesh.noise].map(|m| Zoom::new(m, mesh.box_px, [shape.0, shape.1]));
+    let [mut image, mut background, mut noise] = std::array::from_fn(|_| Array2::<f32>::zeros(shape));
+    // The three maps together, while a row is in the cache.
+    (image.outer_iter_mut().into_par_iter(), background.outer_iter_mut(), noise.outer_iter_mut(), pixels.outer_iter())
+        .into_par_iter()
+        .enumerate()
+        .try_for_each_init(Vec::new, |line, (y, (mut image, mut background, mut noise, pixels))| {
+            for (zoom, map) in zooms.iter().zip([&mut background, &mut noise]) {
+                zoom.row(y, line, map.as_slice_mut()?, |v| v as f32);
+            }
+            Zip::from(&mut image).and(&pixels).and(&background).for_each(|to, v, b| *to = v - b);
+            watch(2).then_some(())
+        })
+        .ok_or(MeshError::Stopped)?;
     Ok(MeshMaps { image, background, noise, mesh })
 }
 
@@ -124,9 +136,12 @@ pub fn measure_mesh(
     if Zip::from(pixels).and(bad).all(|v, b| *b || !v.is_finite()) {
         return Err(MeshError::NoGoodPixel { n_pixels: pixels.len() });
     }
-    let limits = params.mask_sigma.map_or(f64::NEG_INFINITY..=f64::INFINITY, |k| image_limits(pixels, bad, k));
-    let box_px = params.box_size(pixels.dim());
-    let boxes = measure_boxes(pixels, bad, params, box_px, &limits, watch)?;
+    // Rows in one piece; a copy only of a view that has none.
+    let (pixels, bad) = (pixels.as_standard_layout(), bad.as_standard_layout());
+    let (shape, box_px) = (pixels.dim(), params.box_size(pixels.dim()));
+    let (Some(pixels), Some(bad)) = (pixels.as_slice(), bad.as_slice()) else { return Err(MeshError::Empty) };
+    let limits = params.mask_sigma.map_or(f64::NEG_INFINITY..=f64::INFINITY, |k| image_limits(pixels, bad, shape.1, k));
+    let boxes = measure_boxes(pixels, bad, shape, params, box_px, &limits, watch)?;
 
     let needed = (1.0 - params.exclude_percentile / 100.0) * (box_px[0] * box_px[1]) as f64;
     let is_excluded = boxes.map(|b| b.n_kept as f64 <= needed || !b.level.is_finite());
@@ -170,36 +185,36 @@ struct Measured {
 }
 
 fn measure_boxes(
-    pixels: ArrayView2<'_, f32>,
-    bad: ArrayView2<'_, bool>,
+    pixels: &[f32],
+    bad: &[bool],
+    (height, width): (usize, usize),
     params: &MeshBackground,
     box_px: [usize; 2],
     limits: &std::ops::RangeInclusive<f64>,
     watch: Watch<'_>,
 ) -> Result<Array2<Measured>, MeshError> {
-    let (height, width) = pixels.dim();
+    // Infinite pixels take no part, NaN compares as outside.
+    let (low, high) = (limits.start().max(-f64::MAX), limits.end().min(f64::MAX));
     let shape = (height.div_ceil(box_px[0]), width.div_ceil(box_px[1]));
     let rows: Result<Vec<Vec<Measured>>, MeshError> = (0..shape.0)
         .into_par_iter()
         .map(|box_y| {
             let rows = box_y * box_px[0]..((box_y + 1) * box_px[0]).min(height);
             let mut values = Vec::with_capacity(box_px[0] * box_px[1]);
+            let mut clipper = Clipper::default();
             let mut measured = Vec::with_capacity(shape.1);
             for box_x in 0..shape.1 {
                 let columns = box_x * box_px[1]..((box_x + 1) * box_px[1]).min(width);
-                let area = s![rows.clone(), columns];
                 values.clear();
-                for (&v, &b) in pixels.slice(area).iter().zip(bad.slice(area)) {
-                    let v = f64::from(v);
-                    if !b && v.is_finite() && limits.contains(&v) {
-                        values.push(v);
-                    }
+                for y in rows.clone() {
+                    let line = y * width + columns.start..y * width + columns.end;
+                    gather(&pixels[line.clone()], &bad[line], low, high, &mut values);
                 }
-                let clipped = sigma_clip(&mut values, params.clip_sigma, params.clip_iterations);
+                let clipped = clipper.clip(&values, params.clip_sigma, params.clip_iterations);
                 measured.push(Measured {
                     level: params.estimator.level(&clipped),
                     scatter: params.noise_estimator.scatter(&clipped),
-                    n_kept: clipped.values().len(),
+                    n_kept: clipped.n_kept(),
                 });
             }
             if watch(rows.len() as u64) { Ok(measured) } else { Err(MeshError::Stopped) }
@@ -207,29 +222,4 @@ fn measure_boxes(
         .collect();
     let flat: Vec<Measured> = rows?.into_iter().flatten().collect();
     Array2::from_shape_vec(shape, flat).map_err(|_| MeshError::Empty)
-}
-
-/// `sigma` standard deviations around the median of the good pixels of the whole image.
-fn image_limits(pixels: ArrayView2<'_, f32>, bad: ArrayView2<'_, bool>, sigma: f64) -> std::ops::RangeInclusive<f64> {
-    let fill = |y: usize, to: &mut Vec<f32>| {
-        to.extend(pixels.row(y).iter().zip(bad.row(y)).filter(|(v, b)| !**b && v.is_finite()).map(|(v, _)| *v));
-    };
-    let rows = RowValues { n_rows: pixels.nrows(), row_len: pixels.ncols(), fill: &fill };
-    let Some(median) = exact_median(&rows) else { return f64::NEG_INFINITY..=f64::INFINITY };
-    // Sums per row, combined in order: the same for any number of threads.
-    let sum = |f: &(dyn Fn(f64) -> f64 + Sync)| -> f64 {
-        let per_row: Vec<f64> = (0..rows.n_rows)
-            .into_par_iter()
-            .map(|y| {
-                let mut values = Vec::with_capacity(rows.row_len);
-                fill(y, &mut values);
-                values.iter().fold(0.0, |a, &v| a + f(f64::from(v)))
-            })
-            .collect();
-        per_row.into_iter().fold(0.0, |a, b| a + b)
-    };
-    let n = sum(&|_| 1.0);
-    let mean = sum(&|v| v) / n;
-    let std = (sum(&|v| (v - mean) * (v - mean)) / n).sqrt();
-    median - sigma * std..=median + sigma * std
 }

@@ -59,7 +59,7 @@ impl BackgroundEstimator {
                 }
             }
             Self::Mmm | Self::Mode => 3.0 * median - 2.0 * mean,
-            Self::BiweightLocation => biweight_location(clipped.values(), median),
+            Self::BiweightLocation => biweight_location(&clipped.sorted(), median),
         }
     }
 }
@@ -70,15 +70,15 @@ impl NoiseEstimator {
     pub fn scatter(self, clipped: &Clipped<'_>) -> f64 {
         match self {
             Self::Std => clipped.std(),
-            Self::MadStd => MAD_TO_SIGMA * median_deviation(clipped.values(), clipped.median()),
-            Self::BiweightScale => biweight_scale(clipped.values(), clipped.median()),
+            Self::MadStd => MAD_TO_SIGMA * median_deviation(clipped.kept(), clipped.median()),
+            Self::BiweightScale => biweight_scale(&clipped.sorted(), clipped.median()),
         }
     }
 }
 
-/// Median absolute deviation of sorted values from `centre`.
-fn median_deviation(sorted: &[f64], centre: f64) -> f64 {
-    let mut deviations: Vec<f64> = sorted.iter().map(|v| (v - centre).abs()).collect();
+/// Median absolute deviation of values from `centre`.
+fn median_deviation(mut deviations: Vec<f64>, centre: f64) -> f64 {
+    deviations.iter_mut().for_each(|v| *v = (*v - centre).abs());
     let n = deviations.len();
     if n == 0 {
         return f64::NAN;
@@ -89,7 +89,7 @@ fn median_deviation(sorted: &[f64], centre: f64) -> f64 {
 
 /// Biweight location (Beers, Flynn & Gebhardt 1990, eq. 5), c = 6.
 fn biweight_location(sorted: &[f64], median: f64) -> f64 {
-    let mad = median_deviation(sorted, median);
+    let mad = median_deviation(sorted.to_vec(), median);
     if mad == 0.0 || mad.is_nan() {
         return median;
     }
@@ -107,7 +107,7 @@ fn biweight_location(sorted: &[f64], median: f64) -> f64 {
 
 /// Biweight scale (Beers, Flynn & Gebhardt 1990, eq. 9), c = 9, with the number of all values.
 fn biweight_scale(sorted: &[f64], median: f64) -> f64 {
-    let mad = median_deviation(sorted, median);
+    let mad = median_deviation(sorted.to_vec(), median);
     if mad == 0.0 || mad.is_nan() {
         return mad;
     }

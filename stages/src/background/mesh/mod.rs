@@ -6,6 +6,8 @@ mod algorithm;
 mod boxes;
 mod estimators;
 mod fill;
+mod lanes;
+mod limits;
 mod params;
 mod smooth;
 mod spline;

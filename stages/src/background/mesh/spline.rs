@@ -1,6 +1,8 @@
 //! Enlarging a mesh by a cubic B-spline.
 
-use ndarray::{Array1, Array2, ArrayViewMut1, Axis, Zip};
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayViewMut1, Axis};
 use rayon::prelude::*;
 
 use crate::background::Watch;
@@ -37,29 +39,87 @@ pub(super) fn zoom_into<T: Copy + Send + Sync>(
     watch: Watch<'_>,
     into: impl Fn(f64) -> T + Sync,
 ) -> Option<Array2<T>> {
-    let (low, high) = mesh.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)));
-    if low == high {
-        return watch(shape[0] as u64).then(|| Array2::from_elem(shape, into(low)));
-    }
-    let mut coefficients = mesh.clone();
-    for axis in [Axis(0), Axis(1)] {
-        coefficients.lanes_mut(axis).into_iter().for_each(prefilter);
-    }
-    let columns: Vec<Weights> = (0..shape[1]).map(|x| Weights::at(x, box_px[1], mesh.ncols())).collect();
-    let mut result = Array2::from_elem(shape, into(low));
-    result.outer_iter_mut().into_par_iter().enumerate().try_for_each(|(y, mut row)| {
-        let rows = Weights::at(y, box_px[0], mesh.nrows());
-        let mut line = Array1::zeros(mesh.ncols());
-        for (&cell, &weight) in rows.cells.iter().zip(&rows.weights) {
-            line.scaled_add(weight, &coefficients.row(cell));
-        }
-        Zip::from(&mut row).and(&columns[..]).for_each(|to, at| {
-            let value: f64 = at.cells.iter().zip(&at.weights).fold(0.0, |sum, (&c, w)| sum + w * line[c]);
-            *to = into(value.clamp(low, high));
-        });
+    let zoom = Zoom::new(mesh, box_px, shape);
+    let mut result = Array2::from_elem(shape, into(0.0));
+    result.outer_iter_mut().into_par_iter().enumerate().try_for_each_init(Vec::new, |line, (y, mut row)| {
+        zoom.row(y, line, row.as_slice_mut()?, &into);
         watch(1).then_some(())
     })?;
     Some(result)
+}
+
+/// A mesh that is ready to be enlarged row by row.
+pub(super) struct Zoom {
+    coefficients: Array2<f64>,
+    rows: Vec<Weights>,
+    /// Weights of the pixels of a row, by cell.
+    columns: [Vec<f64>; 4],
+    /// Pixels of a row that depend on the same cells.
+    runs: Vec<(Range<usize>, [usize; 4])>,
+    low: f64,
+    high: f64,
+}
+
+impl Zoom {
+    /// For an image of `shape` (rows, columns).
+    pub(super) fn new(mesh: &Array2<f64>, box_px: [usize; 2], shape: [usize; 2]) -> Self {
+        let (low, high) = mesh.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)));
+        let mut coefficients = mesh.clone();
+        for axis in [Axis(0), Axis(1)] {
+            coefficients.lanes_mut(axis).into_iter().for_each(prefilter);
+        }
+        let at = |axis: usize, n: usize| (0..shape[axis]).map(move |i| Weights::at(i, box_px[axis], n));
+        let pixels: Vec<Weights> = at(1, mesh.ncols()).collect();
+        let mut runs: Vec<(Range<usize>, [usize; 4])> = Vec::new();
+        for (x, pixel) in pixels.iter().enumerate() {
+            match runs.last_mut() {
+                Some((run, cells)) if *cells == pixel.cells => run.end = x + 1,
+                _ => runs.push((x..x + 1, pixel.cells)),
+            }
+        }
+        let columns = std::array::from_fn(|k| pixels.iter().map(|p| p.weights[k]).collect());
+        Self { coefficients, rows: at(0, mesh.nrows()).collect(), columns, runs, low, high }
+    }
+
+    /// Row `y` of the image; `line` is room that is used again.
+    pub(super) fn row<T>(&self, y: usize, line: &mut Vec<f64>, to: &mut [T], into: impl Fn(f64) -> T) {
+        if self.low == self.high {
+            to.iter_mut().for_each(|to| *to = into(self.low));
+            return;
+        }
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has the feature.
+            return unsafe { self.row_avx2(y, line, to, into) };
+        }
+        self.row_of(y, line, to, into);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn row_avx2<T>(&self, y: usize, line: &mut Vec<f64>, to: &mut [T], into: impl Fn(f64) -> T) {
+        self.row_of(y, line, to, into);
+    }
+
+    #[inline(always)]
+    fn row_of<T>(&self, y: usize, line: &mut Vec<f64>, to: &mut [T], into: impl Fn(f64) -> T) {
+        let at = &self.rows[y];
+        line.clear();
+        line.resize(self.coefficients.ncols(), 0.0);
+        for (&cell, &weight) in at.cells.iter().zip(&at.weights) {
+            line.iter_mut().zip(self.coefficients.row(cell)).for_each(|(sum, c)| *sum += weight * c);
+        }
+        for (run, cells) in &self.runs {
+            let [a, b, c, d] = cells.map(|cell| line[cell]);
+            let [wa, wb, wc, wd] = [0, 1, 2, 3].map(|k: usize| &self.columns[k][run.clone()]);
+            let weights = wa.iter().zip(wb).zip(wc).zip(wd);
+            for (to, (((wa, wb), wc), wd)) in to[run.clone()].iter_mut().zip(weights) {
+                // From 0, so that a sum of nothing but -0 is 0.
+                let value = 0.0 + wa * a + wb * b + wc * c + wd * d;
+                *to = into(value.clamp(self.low, self.high));
+            }
+        }
+    }
 }
 
 /// Turns samples into B-spline coefficients, for samples mirrored about the edges of their cells.

@@ -28,7 +28,7 @@ impl Stage for MeshBackground {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn check(&self, problems: &mut Problems) {
@@ -70,11 +70,11 @@ impl Stage for MeshBackground {
         let (height, width) = (image.height.unwrap_or(0), image.width.unwrap_or(0));
         let [box_y, box_x] = self.box_size((height, width));
         let threads = height.div_ceil(box_y.max(1)).clamp(1, 16);
-        // Input and bad pixels 7, three results with masks 18; the values of one box per thread, twice for medians of
+        // Input and bad pixels 7, three results and the mask of one 14; the values of one box per thread, twice for medians of
         // deviations; a record per box.
         let boxes = height.div_ceil(box_y.max(1)) * width.div_ceil(box_x.max(1));
         let scratch = threads * (box_y * box_x * 16 + (2 << 20)) + boxes * 64;
-        Demand { peak_bytes: image.n_pixels() * 25 + scratch as u64 + (1 << 20), threads }
+        Demand { peak_bytes: image.n_pixels() * 21 + scratch as u64 + (1 << 20), threads }
     }
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), StageError> {
@@ -112,8 +112,8 @@ impl Stage for MeshBackground {
         cx.metric("background_median", median_of(maps.mesh.background.iter()));
         cx.metric("noise_median", median_of(maps.mesh.noise.iter()));
         cx.set(&Self::RESULT, input.with_pixels(maps.image));
-        cx.set(&Self::BACKGROUND, input.with_pixels(maps.background));
-        cx.set(&Self::NOISE, input.with_pixels(maps.noise));
+        cx.set(&Self::BACKGROUND, input.with_map(maps.background));
+        cx.set(&Self::NOISE, input.with_map(maps.noise));
         Ok(())
     }
 }

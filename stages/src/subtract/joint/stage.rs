@@ -77,7 +77,7 @@ impl Stage for SubtractJoint {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn check(&self, problems: &mut Problems) {

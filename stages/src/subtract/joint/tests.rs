@@ -306,4 +306,4 @@ fn harness() -> Harness {
 }
 
 determinism_test!(subtract_joint_is_deterministic, harness());
-golden_test!(subtract_joint_is_frozen, harness(), version: 2, digest: "8dbea4897449");
+golden_test!(subtract_joint_is_frozen, harness(), version: 3, digest: "8dbea4897449");
