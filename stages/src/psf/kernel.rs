@@ -282,6 +282,7 @@ fn add_product<const R: usize, const C: usize>(
 /// Adds the weighted products of `R` rows with `C` rows to their sums; those of the first block begin them.
 ///
 /// Each number that is loaded serves `R` or `C` products.
+#[expect(clippy::needless_range_loop, reason = "row and column are places in two arrays; iterators hide which")]
 #[inline(always)]
 fn add_tile<const R: usize, const C: usize>(
     block: &[Group],

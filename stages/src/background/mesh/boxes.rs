@@ -182,7 +182,7 @@ mod tests {
         for n in [1, 2, 63, 64, 65, 577, 576, 4096] {
             for level in [0.0, 0.3, -5.0, 1e6] {
                 let noise = |i: usize| ((i * 7919 + n) % 613) as f64 * 0.01 + ((i * 31) % 17) as f64;
-                let far = |i: usize| if i % 9 == 0 { 40.0 + i as f64 } else { 0.0 };
+                let far = |i: usize| if i.is_multiple_of(9) { 40.0 + i as f64 } else { 0.0 };
                 let values: Vec<f64> = (0..n).map(|i| level + noise(i) + far(i)).collect();
                 assert_eq!(clipper.clip(&values, 3.0, 10), sigma_clip(&values, 3.0, 10));
                 let sorted = sigma_clip(&values, 3.0, 10).sorted();
