@@ -1,6 +1,6 @@
 //! The nebuliser as a function over arrays.
 
-use ndarray::{Array2, ArrayView2, Axis, Zip};
+use ndarray::{Array2, ArrayView2, ArrayViewMut1, Axis, Zip};
 
 use crate::background::Watch;
 use crate::background::order_statistics::RowValues;
@@ -105,16 +105,18 @@ pub fn nebulise(
         clip(residual_of, &background, &mut flags, params)?;
         background = passes.median(&median, pixels, &flags, Some(background))?;
     }
-    drop(smooth);
 
     let background = passes.mean(background, &flags)?;
     let sky = sky_level(pixels, &flags, params.stats)?;
     let added = if params.takeout_sky { 0.0 } else { sky.median as f32 };
-    let image = if params.norm {
-        Zip::from(pixels).and(&background).par_map_collect(|&v, &b| v / if b < 1.0 { 1.0 } else { b })
+    // The smoothed image has done its work: the result takes its place.
+    let mut image = smooth.unwrap_or_else(|| Array2::zeros(pixels.raw_dim()));
+    let cells = Zip::from(&mut image).and(pixels).and(&background);
+    if params.norm {
+        cells.par_for_each(|to, &v, &b| *to = v / if b < 1.0 { 1.0 } else { b });
     } else {
-        Zip::from(pixels).and(&background).par_map_collect(|&v, &b| v - b + added)
-    };
+        cells.par_for_each(|to, &v, &b| *to = v - b + added);
+    }
     let n_clipped = flags.iter().filter(|&&f| f & FLAG_CLIPPED != 0).count() as u64;
     Ok(Nebulised { image, background, sky: added, n_clipped, n_outside: sky.n_outside })
 }
@@ -199,12 +201,12 @@ fn clip(
 ) -> Result<(), NebuliseError> {
     let limits = {
         let fill = |y: usize, to: &mut Vec<f32>| {
-            to.extend(
-                Zip::from(image.row(y))
-                    .and(background.row(y))
-                    .and(flags.row(y))
-                    .map_collect(|v, b, &f| if f == 0 { v - b } else { f32::NAN }),
-            );
+            to.resize(image.ncols(), 0.0);
+            Zip::from(ArrayViewMut1::from(to))
+                .and(image.row(y))
+                .and(background.row(y))
+                .and(flags.row(y))
+                .for_each(|to, v, b, &f| *to = if f == 0 { v - b } else { f32::NAN });
         };
         let rows = RowValues { n_rows: image.nrows(), row_len: image.ncols(), fill: &fill };
         let found =
@@ -233,7 +235,11 @@ fn sky_level(
     statistics: Statistics,
 ) -> Result<RobustStatistics, NebuliseError> {
     let fill = |y: usize, to: &mut Vec<f32>| {
-        to.extend(Zip::from(pixels.row(y)).and(flags.row(y)).map_collect(|&v, &f| if f == 0 { v } else { f32::NAN }));
+        to.resize(pixels.ncols(), 0.0);
+        Zip::from(ArrayViewMut1::from(to))
+            .and(pixels.row(y))
+            .and(flags.row(y))
+            .for_each(|to, &v, &f| *to = if f == 0 { v } else { f32::NAN });
     };
     let rows = RowValues { n_rows: pixels.nrows(), row_len: pixels.ncols(), fill: &fill };
     robust_of_rows(&rows, statistics).ok_or(NebuliseError::OutsideHistogram { what: "good pixels" })

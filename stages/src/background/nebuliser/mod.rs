@@ -5,6 +5,7 @@
 
 mod algorithm;
 mod gaps;
+mod line_block;
 mod line_pass;
 mod params;
 mod rank_set;
@@ -14,6 +15,8 @@ mod square_pass;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod tiles;
+mod vector;
 
 pub use algorithm::{NebuliseError, Nebulised, nebulise};
 pub use params::{FilterAxis, Nebulise, Statistics};

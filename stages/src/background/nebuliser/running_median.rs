@@ -4,29 +4,16 @@
 //! `n - k + 1` values; the core is sorted once, its two halves add `k/2` values each, and so on down to single
 //! outputs. At each level only the values that can still be the median of some output of the tile are kept, which
 //! are at most `k` (Adams 2025, "Fast median filters using hierarchical tilings", reduced to one dimension). Sorting
-//! and merging are Batcher's networks (Knuth, The Art of Computer Programming 3, 5.3.4) without the comparators
-//! whose results nobody reads. The work does not depend on the data: no branch to mispredict, and each comparator
-//! handles one value of sixteen lines in a few vector instructions.
+//! and merging are Batcher's networks (Knuth, The Art of Computer Programming 3, 5.3.4); small tiles are done in
+//! registers (`tiles.rs`), the levels above them by a list of comparators without those whose results nobody reads.
+//! The work does not depend on the data: no branch to mispredict, and each comparator handles one value of sixteen
+//! lines in a few vector instructions.
 
-/// Lines that are filtered together.
-pub(super) const LANES: usize = 16;
+use super::tiles::{Band, Descend, HalfTile, MAX_TILE, Tile, descend_waiting, full_tile};
+use super::vector::{Row, Vector, each};
 
-/// One position of all lines.
-pub(super) type Row = [f32; LANES];
-
-/// A row as integers of the same order: integer minima and maxima know no NaN, and compile to one instruction each.
-///
-/// Aligned to a cache line: a row that straddles two takes twice as long to load and store.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, align(64))]
-struct KeyRow([i32; LANES]);
-
-/// Scratch space of [`RunningMedian::run`], reused from call to call.
-#[derive(Debug, Default)]
-pub(super) struct Work {
-    padded: Vec<KeyRow>,
-    wires: Vec<KeyRow>,
-}
+/// Outputs of the tiles at which the levels of large windows end.
+const LAST_LEVEL: usize = 32;
 
 /// A comparator: afterwards wire `low` holds the smaller value, `high` the larger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,9 +40,12 @@ struct Level {
 #[derive(Debug, Clone)]
 pub(super) struct RunningMedian {
     window: usize,
+    /// Outputs per tile of the first level.
+    tile: usize,
+    /// Levels above those in registers; none for windows that need none.
     levels: Vec<Level>,
-    /// Row of the work area where the last level leaves the median.
-    result: usize,
+    /// Rows of the work area where the last level leaves its candidates, ascending.
+    kept: Vec<u32>,
     n_work: usize,
 }
 
@@ -63,22 +53,28 @@ impl RunningMedian {
     /// Plans a window of `window` values (odd).
     pub(super) fn new(window: usize) -> Self {
         debug_assert!(window % 2 == 1, "the caller makes windows odd");
+        if window < 2 * MAX_TILE {
+            let tile = 1 << window.ilog2();
+            return Self { window, tile, levels: Vec::new(), kept: Vec::new(), n_work: 0 };
+        }
         // The cheapest tile is about half the window; the cost function knows better than a rule of thumb.
-        let mut best: Option<Self> = None;
-        let mut tile = 1;
+        let mut best = Self::with_tile(window, LAST_LEVEL);
+        let mut tile = 2 * LAST_LEVEL;
         while tile <= window {
             // Far smaller tiles than the window sort a huge core for few outputs: skip building them.
             if tile * 8 >= window {
                 let plan = Self::with_tile(window, tile);
-                if best.as_ref().is_none_or(|b| plan.cost() < b.cost()) {
-                    best = Some(plan);
+                // A tile as small as the first candidate may be too small to compete.
+                if plan.cost() < best.cost() || best.tile * 8 < window {
+                    best = plan;
                 }
             }
             tile *= 2;
         }
-        best.unwrap_or_else(|| Self::with_tile(window, 1))
+        best
     }
 
+    /// Levels from tiles of `root` outputs down to the last that is not done in registers.
     fn with_tile(window: usize, root: usize) -> Self {
         let mut levels: Vec<Level> = Vec::new();
         // Rank of the median among the values that are still in play, and the values in play, ascending.
@@ -86,7 +82,7 @@ impl RunningMedian {
         let mut kept: Vec<u32> = Vec::new();
         let mut base = 0;
         let mut tile = root;
-        loop {
+        while tile >= LAST_LEVEL {
             let carried = std::mem::take(&mut kept);
             let n_new = if levels.is_empty() { window - tile + 1 } else { tile };
             let n_wires = carried.len() + n_new;
@@ -104,14 +100,11 @@ impl RunningMedian {
             order_by_depth(&mut comparators, n_wires);
             levels.push(Level { tile, base, carried, n_new, comparators });
             base += n_wires;
-            if tile == 1 {
-                break;
-            }
             tile /= 2;
         }
-        let last_base = levels.last().map_or(0, |l| l.base);
-        let result = last_base + kept.first().map_or(0, |&w| w as usize);
-        Self { window, levels, result, n_work: base }
+        let last_base = levels.last().map_or(0, |l| l.base) as u32;
+        let kept = kept.iter().map(|wire| last_base + wire).collect();
+        Self { window, tile: root, levels, kept, n_work: base }
     }
 
     /// Row operations per output, up to a factor.
@@ -122,98 +115,84 @@ impl RunningMedian {
 
     /// Outputs per tile of the first level: `run` writes whole tiles.
     pub(super) fn tile(&self) -> usize {
-        self.levels.first().map_or(1, |l| l.tile)
+        self.tile
     }
 
-    /// Medians of `padded[i..i + window]` for each `i` of `out`, lane by lane.
+    /// Medians of `rows[i..i + window]`, lane by lane, in the place of `rows[i]`, for `i` below `n_out`.
     ///
-    /// `out` has a multiple of [`RunningMedian::tile`] rows, `padded` has
-    /// `out.len() + window - 1`.
-    pub(super) fn run(&self, padded: &[Row], out: &mut [Row], work: &mut Work) {
-        work.wires.resize(self.n_work, KeyRow([0; LANES]));
-        work.padded.clear();
-        work.padded.extend(padded.iter().map(|row| KeyRow(row.map(key))));
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f") {
-                // SAFETY: the processor has the feature.
-                return unsafe { self.run_avx512(out, work) };
+    /// Rows hold keys; `n_out` is a multiple of [`RunningMedian::tile`], and there are `n_out + window - 1` rows.
+    #[inline(always)]
+    pub(super) fn run<V: Vector>(&self, rows: &mut [Row], n_out: usize, work: &mut Vec<Row>) {
+        let mut waiting = [Row::ZERO; MAX_TILE];
+        let mut band = Band { rows, window: self.window, start: 0, waiting: &mut waiting };
+        let n_core = self.window + 1 - self.tile;
+        let is_full = 2 * n_core > self.tile;
+        let waits = self.tile >= LAST_LEVEL || self.tile == LAST_LEVEL / 2 && is_full;
+        for first in (0..n_out).step_by(self.tile) {
+            band.start = first;
+            match (self.tile, is_full) {
+                _ if !self.levels.is_empty() => self.run_levels::<V>(&mut band, first, work),
+                // A window of one: every value is its own median.
+                (1, _) => {}
+                (2, _) => full_tile::<V, 2>(&mut band, first, n_core),
+                (4, true) => full_tile::<V, 4>(&mut band, first, n_core),
+                (4, false) => Tile::<4>::run::<V>(&mut band, first, n_core),
+                (8, true) => full_tile::<V, 8>(&mut band, first, n_core),
+                (8, false) => Tile::<8>::run::<V>(&mut band, first, n_core),
+                (16, true) => full_tile::<V, 16>(&mut band, first, n_core),
+                (16, false) => Tile::<16>::run::<V>(&mut band, first, n_core),
+                (32, true) => full_tile::<V, 32>(&mut band, first, n_core),
+                (32, false) => Tile::<32>::run::<V>(&mut band, first, n_core),
+                (_, true) => full_tile::<V, 64>(&mut band, first, n_core),
+                (_, false) => Tile::<64>::run::<V>(&mut band, first, n_core),
             }
-            if is_x86_feature_detected!("avx2") {
-                // SAFETY: the processor has the feature.
-                return unsafe { self.run_avx2(out, work) };
+            // Large windows have done so already, tile by tile.
+            if waits && self.levels.is_empty() {
+                descend_waiting::<V>(&mut band, self.tile);
             }
         }
-        self.run_body(out, work);
     }
 
-    // Wider registers change the speed only: minima and maxima are exact on every processor.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f")]
-    fn run_avx512(&self, out: &mut [Row], work: &mut Work) {
-        self.run_body(out, work);
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    fn run_avx2(&self, out: &mut [Row], work: &mut Work) {
-        self.run_body(out, work);
-    }
-
+    /// One tile of a large window.
     #[inline(always)]
-    fn run_body(&self, out: &mut [Row], work: &mut Work) {
-        let Work { padded, wires } = work;
-        let root = self.tile();
-        for start in (0..out.len()).step_by(root) {
-            for j in 0..root {
-                // Output j begins new tiles of every size that divides it; larger tiles go on.
-                let largest = if j == 0 { root } else { 1 << j.trailing_zeros() };
-                let skip = (root / largest).trailing_zeros() as usize;
-                for (i, level) in self.levels.iter().enumerate().skip(skip) {
-                    let first = start + j;
-                    let source = if i == 0 {
-                        first + level.tile - 1
-                    } else if j & level.tile == 0 {
-                        // Left half: the new values precede the parent's core.
-                        first + level.tile - 1
-                    } else {
-                        // Right half: they follow it. The parent began `tile` outputs earlier.
-                        first - level.tile + self.window
-                    };
-                    let (above, here) = wires.split_at_mut(level.base);
-                    let n = level.carried.len();
-                    let here = &mut here[..n + level.n_new];
-                    if i > 0 {
-                        let parent = &above[self.levels[i - 1].base..];
-                        for (to, &from) in here.iter_mut().zip(&level.carried) {
-                            *to = parent[from as usize];
-                        }
-                    }
-                    here[n..].copy_from_slice(&padded[source..source + level.n_new]);
-                    for c in &level.comparators {
-                        let a = here[c.low as usize];
-                        let b = here[c.high as usize];
-                        here[c.low as usize] = KeyRow(std::array::from_fn(|lane| a.0[lane].min(b.0[lane])));
-                        here[c.high as usize] = KeyRow(std::array::from_fn(|lane| a.0[lane].max(b.0[lane])));
+    fn run_levels<V: Vector>(&self, band: &mut Band<'_>, start: usize, work: &mut Vec<Row>) {
+        work.resize(self.n_work, Row::ZERO);
+        for j in (0..self.tile).step_by(LAST_LEVEL) {
+            // Output j begins new tiles of every size that divides it; larger tiles go on.
+            let largest = if j == 0 { self.tile } else { 1 << j.trailing_zeros() };
+            let skip = (self.tile / largest).trailing_zeros() as usize;
+            for (i, level) in self.levels.iter().enumerate().skip(skip) {
+                let first = start + j;
+                let source = if i == 0 {
+                    first + level.tile - 1
+                } else {
+                    let half = usize::from(j & level.tile != 0);
+                    // The parent began `tile` outputs earlier than its right half.
+                    band.source(first - half * level.tile, half, level.tile)
+                };
+                let (above, here) = work.split_at_mut(level.base);
+                let n = level.carried.len();
+                let here = &mut here[..n + level.n_new];
+                if i > 0 {
+                    let parent = &above[self.levels[i - 1].base..];
+                    for (to, &from) in here.iter_mut().zip(&level.carried) {
+                        *to = parent[from as usize];
                     }
                 }
-                out[start + j] = wires[self.result].0.map(value_of);
+                here[n..].copy_from_slice(&band.rows[source..source + level.n_new]);
+                for c in &level.comparators {
+                    let a = V::load(&here[c.low as usize].0);
+                    let b = V::load(&here[c.high as usize].0);
+                    a.min(b).store(&mut here[c.low as usize].0);
+                    a.max(b).store(&mut here[c.high as usize].0);
+                }
             }
+            let kept = each!(LAST_LEVEL, i => V::load(&work[self.kept[i] as usize].0));
+            band.start = start + j;
+            kept.hand_down(band, start + j);
+            descend_waiting::<V>(band, LAST_LEVEL);
         }
     }
-}
-
-/// Maps a float to an integer of the same order (that of `f32::total_cmp`).
-#[inline(always)]
-fn key(value: f32) -> i32 {
-    let bits = value.to_bits() as i32;
-    bits ^ ((bits >> 31) as u32 >> 1) as i32
-}
-
-/// The float of a key.
-#[inline(always)]
-fn value_of(key: i32) -> f32 {
-    f32::from_bits((key ^ ((key >> 31) as u32 >> 1) as i32) as u32)
 }
 
 /// Adds comparators that sort the wires; returns them in ascending order of value.
@@ -295,6 +274,7 @@ fn order_by_depth(comparators: &mut [Comparator], n_wires: usize) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::vector::{LANES, Portable};
     use super::*;
 
     fn noise(n: usize, seed: u32) -> Vec<f32> {
@@ -308,36 +288,32 @@ mod tests {
             .collect()
     }
 
+    fn medians<V: Vector>(plan: &RunningMedian, lanes: &[Vec<f32>], n_out: usize) -> Vec<Row> {
+        let n = n_out + plan.window - 1;
+        let at = |i: usize| Row::from_floats(std::array::from_fn(|l| lanes[l][i]));
+        let flip = |rows: &mut [Row]| rows.iter_mut().for_each(|r| V::load(&r.0).flip().store(&mut r.0));
+        let mut rows: Vec<Row> = (0..n).map(at).collect();
+        flip(&mut rows);
+        plan.run::<V>(&mut rows, n_out, &mut Vec::new());
+        flip(&mut rows[..n_out]);
+        rows.truncate(n_out);
+        rows
+    }
+
     #[test]
     fn every_window_gives_the_middle_of_the_sorted_values() {
-        for window in (1..=41).step_by(2).chain([45, 63, 65, 91, 127, 129, 301]) {
+        for window in (1..=131).step_by(2).chain([255, 257, 301]) {
             let plan = RunningMedian::new(window);
             let n_out = plan.tile() * 3;
             let lanes: Vec<Vec<f32>> = (0..LANES as u32).map(|l| noise(n_out + window - 1, l + 7)).collect();
-            let padded: Vec<Row> = (0..n_out + window - 1).map(|i| std::array::from_fn(|l| lanes[l][i])).collect();
-            let mut out = vec![[0.0; LANES]; n_out];
-            plan.run(&padded, &mut out, &mut Work::default());
+            let out = medians::<Portable>(&plan, &lanes, n_out);
             for (i, row) in out.iter().enumerate() {
                 for (l, lane) in lanes.iter().enumerate() {
                     let mut values = lane[i..i + window].to_vec();
                     values.sort_unstable_by(f32::total_cmp);
-                    assert_eq!(row[l], values[window / 2], "window {window}, output {i}, lane {l}");
+                    assert_eq!(row.floats()[l], values[window / 2], "window {window}, output {i}, lane {l}");
                 }
             }
         }
-    }
-
-    #[test]
-    fn vector_width_does_not_change_a_bit() {
-        let plan = RunningMedian::new(31);
-        let n_out = plan.tile() * 2;
-        let lane = noise(n_out + 30, 3);
-        let padded: Vec<Row> = lane.iter().map(|&v| std::array::from_fn(|l| v - l as f32)).collect();
-        let mut wide = vec![[0.0; LANES]; n_out];
-        let mut narrow = wide.clone();
-        let mut work = Work::default();
-        plan.run(&padded, &mut wide, &mut work);
-        plan.run_body(&mut narrow, &mut work);
-        assert_eq!(wide, narrow);
     }
 }

@@ -7,6 +7,7 @@ use skyloom_engine::{Context, Demand, Facets, FacetsOut, In, Out, Problems, Sign
 use crate::background::bad_count::{NO_GOOD_PIXEL_HELP, describe_bad};
 
 use super::algorithm::{NebuliseError, lines_of_work, nebulise};
+use super::line_block::LINES;
 use super::params::{Nebulise, Statistics};
 
 /// A share of values outside the histogram that deserves a warning.
@@ -75,18 +76,19 @@ impl Stage for Nebulise {
         let image = ImageFacet::from_facet(&inputs.get(Self::IMAGE.name));
         let (height, width) = (image.height.unwrap_or(0), image.width.unwrap_or(0));
         let n = image.n_pixels();
-        // Input 6; bad pixels 1, flags 1; at the end background and result with their masks 12. While it iterates the
-        // smoothed image and the median stand in the place of the results.
-        let planes = n * 20;
-        let threads = (height.max(width) / 16).clamp(1, 16);
+        // Input with its mask 6, background 4, result (before that the smoothed image) 4; while it iterates bad pixels
+        // and flags 2, at the end the masks of both outputs 4. The square filter never works in place.
+        let planes = n * if self.twod { 20 } else { 18 };
+        let threads = (height.max(width) / LINES).clamp(1, 16);
         let per_thread = if self.twod {
             // A tile with its surroundings: value, place, rank and sorted value.
             let side = (self.median_px.max(96) + 2 * self.median_px).min(height.max(width)) as u64;
             side * side * 16
         } else {
-            // Sixteen lines four times over (as loaded, packed, as keys, filtered), and the wires of the network.
-            let longest = height.max(width) + self.median_px;
-            (4 * longest + 4 * self.median_px.min(longest)) as u64 * 64
+            // A block of lines with a bit per pixel; the stretch that is filtered, and the wires of a large window.
+            let window = self.median_px.min(height.max(width)) as u64;
+            let longest = height.max(width) as u64 + 2 * window;
+            LINES as u64 * longest * 33 / 8 + 6 * window * 64
         };
         // A histogram per thread too.
         let scratch = threads as u64 * (per_thread + (1 << 20));
