@@ -33,13 +33,13 @@ run() {
 nproc | sed 's/^/cores: /'
 grep -m1 'model name' /proc/cpuinfo || true
 rm -rf "$work/cache" "$work/out"
-run "cold, budget 6 GiB" --memory 6GiB
+run "cold, budget 8300 MiB" --memory 8300MiB
 run "warm"
 run "a changed rule" --set mag_limit=15
 rm -rf "$work/cache" "$work/out"
 (
     ulimit -d $((8 * 1024 * 1024))
-    run "cold, data segment limited to 8 GiB" --memory 6GiB
+    run "cold, data segment limited to 8 GiB" --memory 8300MiB
 )
 rm -rf "$work/cache"
 echo
