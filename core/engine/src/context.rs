@@ -57,7 +57,34 @@ impl CancelToken {
 }
 
 /// The products that arrive at a node: per port, source name (`node.port`) and product in the order of the graph file.
-pub type InputProducts = BTreeMap<String, Vec<(String, Arc<dyn Product>)>>;
+pub type InputProducts = BTreeMap<String, Vec<(String, InputProduct)>>;
+
+/// A product that arrives at a node.
+#[derive(Clone)]
+pub enum InputProduct {
+    /// In memory.
+    Ready(Arc<dyn Product>),
+    /// Read when the stage asks for it (see [`Signature::late`](crate::Signature::late)).
+    Late(Arc<dyn Fn() -> Result<Arc<dyn Product>, StageError> + Send + Sync>),
+}
+
+impl InputProduct {
+    fn get(&self) -> Result<Arc<dyn Product>, StageError> {
+        match self {
+            Self::Ready(product) => Ok(Arc::clone(product)),
+            Self::Late(read) => read(),
+        }
+    }
+}
+
+impl fmt::Debug for InputProduct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready(product) => write!(f, "Ready({})", product.type_name()),
+            Self::Late(_) => f.write_str("Late"),
+        }
+    }
+}
 
 /// What the executor (or a test) lends to a running stage.
 pub struct Services {
@@ -111,7 +138,8 @@ impl<'a> Context<'a> {
     /// The product at a required port.
     ///
     /// # Errors
-    /// When nothing is wired there or its type differs: both are caught by the loader, so this is a bug of the caller.
+    /// When nothing is wired there or its type differs: both are caught by the loader, so this is a bug of the caller. When the
+    /// product of a late port cannot be read.
     pub fn input<T: ProductType>(&self, port: &In<T>) -> Result<Arc<T>, StageError> {
         let (source, product) = self
             .inputs
@@ -124,7 +152,7 @@ impl<'a> Context<'a> {
     /// The product at an optional port.
     ///
     /// # Errors
-    /// When the product's type differs from the port's.
+    /// When the product's type differs from the port's, or the product of a late port cannot be read.
     pub fn optional<T: ProductType>(&self, port: &Opt<T>) -> Result<Option<Arc<T>>, StageError> {
         match self.inputs.get(port.name).and_then(|v| v.first()) {
             Some((source, product)) => downcast(port.name, source, product).map(Some),
@@ -136,14 +164,28 @@ impl<'a> Context<'a> {
     /// result that held them would go stale when a node is renamed.
     ///
     /// # Errors
-    /// When a product's type differs from the port's.
+    /// When a product's type differs from the port's, or the product of a late port cannot be read.
     pub fn many<T: ProductType>(&self, port: &Many<T>) -> Result<Vec<Arc<T>>, StageError> {
-        self.inputs
-            .get(port.name)
-            .map_or(&[][..], Vec::as_slice)
-            .iter()
-            .map(|(source, product)| downcast(port.name, source, product))
-            .collect()
+        (0..self.count(port)).map(|i| self.nth(port, i)).collect()
+    }
+
+    /// How many products there are at a port.
+    #[must_use]
+    pub fn count<T: ProductType>(&self, port: &Many<T>) -> usize {
+        self.inputs.get(port.name).map_or(0, Vec::len)
+    }
+
+    /// Product number `i` at a port, in the order of the graph file. Of a late port it is read anew each time, unless somebody
+    /// still holds it.
+    ///
+    /// # Errors
+    /// As [`Context::many`]; when there are not so many.
+    pub fn nth<T: ProductType>(&self, port: &Many<T>, i: usize) -> Result<Arc<T>, StageError> {
+        let list = self.inputs.get(port.name).map_or(&[][..], Vec::as_slice);
+        let (source, product) = list.get(i).ok_or_else(|| {
+            StageError::config(format!("input {:?} has {} products; number {i} was asked for", port.name, list.len()))
+        })?;
+        downcast(port.name, source, product)
     }
 
     /// Puts a product at an output port.
@@ -236,11 +278,12 @@ impl<'a> Context<'a> {
     }
 }
 
-fn downcast<T: ProductType>(port: &str, source: &str, product: &Arc<dyn Product>) -> Result<Arc<T>, StageError> {
-    let any: Arc<dyn std::any::Any + Send + Sync> = Arc::clone(product) as _;
-    any.downcast::<T>().map_err(|_| {
-        StageError::config(format!("input {port:?} takes {}, but {source} is {}", T::TYPE, product.type_name()))
-    })
+fn downcast<T: ProductType>(port: &str, source: &str, product: &InputProduct) -> Result<Arc<T>, StageError> {
+    let product = product.get()?;
+    let found = product.type_name();
+    let any: Arc<dyn std::any::Any + Send + Sync> = product;
+    any.downcast::<T>()
+        .map_err(|_| StageError::config(format!("input {port:?} takes {}, but {source} is {found}", T::TYPE)))
 }
 
 /// Counts finished units of work; cheap enough to call once per star.

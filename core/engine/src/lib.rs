@@ -66,7 +66,7 @@ mod schedule;
 mod stage;
 mod store;
 
-pub use context::{CancelToken, Context, InputProducts, Progress, Services, Silence, StageSink};
+pub use context::{CancelToken, Context, InputProduct, InputProducts, Progress, Services, Silence, StageSink};
 pub use diagnostic::Diagnostic;
 pub use digest::{Digest, DigestBuilder, FileDigests};
 pub use event::{Event, Observer};

@@ -65,6 +65,8 @@ pub struct InputPort {
     pub product: ProductKind,
     /// How many products.
     pub arity: Arity,
+    /// Whether products are read when the stage asks for them, not before it starts.
+    pub is_late: bool,
 }
 
 /// One output port of a signature.
@@ -112,6 +114,15 @@ impl Signature {
         self.push_input(port.name, port.doc, ProductKind::of::<T>(), Arity::Many)
     }
 
+    /// Makes an input port that was added before a late one: its products are read when the stage asks for them, and leave memory
+    /// when the stage drops them. For stages that take many images one after the other.
+    #[must_use]
+    pub fn late(mut self, port: &str) -> Self {
+        debug_assert!(self.find_input(port).is_some(), "no input port {port:?}");
+        self.inputs.iter_mut().filter(|p| p.name == port).for_each(|p| p.is_late = true);
+        self
+    }
+
     /// Adds an output.
     #[must_use]
     pub fn output<T: ProductType>(mut self, port: &Out<T>) -> Self {
@@ -124,7 +135,8 @@ impl Signature {
     }
 
     fn push_input(mut self, name: &str, doc: &str, product: ProductKind, arity: Arity) -> Self {
-        self.inputs.push(InputPort { name: name.to_owned(), doc: doc.to_owned(), product, arity });
+        let (name, doc) = (name.to_owned(), doc.to_owned());
+        self.inputs.push(InputPort { name, doc, product, arity, is_late: false });
         self
     }
 

@@ -115,6 +115,26 @@ fn a_damaged_artefact_is_made_again_when_it_is_needed() {
 }
 
 #[test]
+fn a_late_input_is_as_good_as_any() {
+    let late = CHAIN.replace("(constant: 1)", "(constant: 1, is_late: true)").replace("10)", "10, is_late: true)");
+    // Without memory to spare they are read one by one.
+    for memory_budget in [0, u64::MAX] {
+        let options = RunOptions { memory_budget, ..RunOptions::default() };
+        let bench = bench("6");
+        let _ = bench.run_with(&late, &options);
+        assert_eq!(std::fs::read_to_string(bench.out().join("answer.txt")).unwrap(), "20");
+        // Its artefacts are gone: the stage finds out while it runs, and runs again.
+        for artefact in bench.artefacts() {
+            std::fs::write(&artefact, "?").unwrap();
+        }
+        let report = bench.run_with(&late.replace("10,", "11,"), &options);
+        assert_eq!(report.status, RunStatus::Succeeded);
+        assert_eq!(std::fs::read_to_string(bench.out().join("answer.txt")).unwrap(), "21");
+        assert!(report.warnings.iter().any(|w| w.to_string().contains("made again")), "{:?}", report.warnings);
+    }
+}
+
+#[test]
 fn a_renamed_node_reruns_nothing() {
     let bench = bench("6");
     let _ = bench.run(CHAIN);

@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
 use skyloom_engine::{
-    CancelToken, CodecError, Context, Digest, InputProducts, Product, ProductType, Services, Stage, StageError,
-    StageSink,
+    CancelToken, CodecError, Context, Digest, InputProduct, InputProducts, Product, ProductType, Services, Stage,
+    StageError, StageSink,
 };
 
 /// A stage, its inputs, and how to run it.
@@ -63,7 +63,7 @@ impl Harness {
     pub fn input<T: ProductType>(mut self, port: &str, product: T) -> Self {
         let list = self.inputs.entry(port.to_owned()).or_default();
         let source = format!("test{}.{port}", list.len());
-        list.push((source, Arc::new(product)));
+        list.push((source, InputProduct::Ready(Arc::new(product))));
         self
     }
 

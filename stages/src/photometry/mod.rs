@@ -3,6 +3,7 @@
 mod aligned;
 mod bands;
 mod isophotal;
+mod one_by_one;
 pub mod psf;
 mod stage;
 #[cfg(test)]

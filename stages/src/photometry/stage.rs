@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use skyloom_data::facets::{ColumnKind, ImageFacet, TableFacet};
-use skyloom_data::{Image, Isophotes, Table, TableError};
+use skyloom_data::{Image, Isophotes, Table, TableError, Wcs};
 use skyloom_engine::{
     Context, Demand, Facets, FacetsOut, In, Many, Opt, Out, Problems, Signature, Stage, StageError, register_stage,
 };
@@ -15,6 +15,7 @@ use skyloom_engine::{
 use super::aligned::{Alignment, Outline};
 use super::bands::{VegaOffset, names, pair_noise};
 use super::isophotal::light_inside;
+use super::one_by_one::Bands;
 use crate::measure::polygon;
 use crate::measure::shape::{check_shapes, require_shape};
 
@@ -105,6 +106,10 @@ impl Stage for IsophotalPhotometry {
             .many(&Self::IMAGE)
             .many(&Self::NOISE)
             .optional(&Self::RESIDUAL)
+            // Three bands with their noise are more than all other stages hold: one band at a time.
+            .late("image")
+            .late("noise")
+            .late("residual")
             .output(&Self::OUT)
     }
 
@@ -185,85 +190,95 @@ impl Stage for IsophotalPhotometry {
     }
 
     fn estimate(&self, inputs: &Facets) -> Demand {
-        let images = ["image", "noise", "residual"].iter().flat_map(|port| inputs.all(port));
-        let bytes: u64 = images.map(|(_, facet)| ImageFacet::from_facet(facet).bytes()).sum();
+        let largest = |port: &str| {
+            inputs.all(port).iter().map(|(_, facet)| ImageFacet::from_facet(facet).bytes()).max().unwrap_or(0)
+        };
         let image = ImageFacet::from_facet(&inputs.get("image"));
-        // Contours: as `contour.trace` estimates them for one level.
-        let peak_bytes = bytes + 2 * image.n_pixels() + (1 << 20);
+        // One band at a time; the residual last. Contours: as `contour.trace` estimates them for one level.
+        let images = (largest("image") + largest("noise")).max(largest("residual"));
+        let peak_bytes = images + 2 * image.n_pixels() + (1 << 20);
         Demand { peak_bytes, threads: image.height.unwrap_or(0).div_ceil(64).max(1) }
     }
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), StageError> {
         let table = cx.input(&Self::TABLE)?;
         let isophotes = cx.input(&Self::ISOPHOTES)?;
-        let images = cx.many(&Self::IMAGE)?;
-        let maps = cx.many(&Self::NOISE)?;
-        let residual = cx.optional(&Self::RESIDUAL)?;
-        let frame = (isophotes.width, isophotes.height);
-        let residuals = residual.iter().map(|r| ("residual", r));
-        for (port, image) in
-            images.iter().map(|i| ("image", i)).chain(maps.iter().map(|m| ("noise", m))).chain(residuals)
-        {
-            require_shape(port, image, frame)?;
-        }
-        let carried = |list: &[Arc<Image>]| list.iter().map(|i| i.meta.band.clone()).collect::<Vec<_>>();
-        let names = names(&self.names(), &carried(&images)).map_err(|(place, found)| {
-            StageError::config(format!("{place}: {found}"))
-                .with_help("set band, for instance \"r\", or bands, one name per image, or give the readers their band")
-        })?;
-        let pairs = pair_noise(&carried(&images), &carried(&maps))
-            .map_err(|found| StageError::config(found).with_help("wire one noise map per image, of the same band"))?;
-        for (name, near) in self.vega_offset.misspelt(&names) {
-            cx.warn(format!("vega_offset names the band {name:?}, which no image has; {near:?} has no offset"));
-        }
-
         let contours = contours_of(&table, &isophotes)?;
         let at = light_centres(&table).map_err(StageError::config)?;
-        let progress = cx.progress("objects", (contours.len() * images.len().max(1)) as u64);
+        let objects = Objects { contours, at, frame: (isophotes.width, isophotes.height) };
+        cx.metric("n_objects", objects.contours.len() as f64);
+        // The residual's light is summed first, but its column comes last.
+        let residual = self.residual_light(cx, &objects)?;
+        let mut bands = Bands::new(self.names(), cx.count(&Self::IMAGE))?;
+        let progress = cx.progress("objects", (objects.contours.len() * bands.len().max(1)) as u64);
+        let mut drawn_on = residual.as_ref().map(|r| r.wcs.clone());
         let mut result = (*table).clone();
-        let twice = |e: TableError| {
-            StageError::config(e).with_help("set band to another name, or wire residual to only one photometry node")
-        };
-        cx.metric("n_objects", contours.len() as f64);
-        let drawn_on = residual.as_ref().or(images.first()).and_then(|image| image.wcs.as_ref());
-        for ((image, name), pair) in images.iter().zip(&names).zip(pairs) {
-            let noise = pair.map(|i| &*maps[i]);
-            let alignment = Alignment::new(drawn_on, image.wcs.as_ref(), frame.0, frame.1);
-            if !alignment.is_same() {
-                cx.metric(&format!("n_carried_over_{name}"), contours.len() as f64);
+        for i in 0..bands.len() {
+            let image = cx.nth(&Self::IMAGE, i)?;
+            require_shape("image", &image, objects.frame)?;
+            let noise = bands.noise_of(cx, i, &image)?;
+            if let Some(map) = &noise {
+                require_shape("noise", map, objects.frame)?;
             }
-            let offset = self.vega_offset.of(name);
+            let name = bands.name(i, &image)?;
+            // Without a residual the contours are taken to be drawn on the first image.
+            let drawn_on = drawn_on.get_or_insert_with(|| image.wcs.clone()).as_ref();
+            let alignment = Alignment::new(drawn_on, image.wcs.as_ref(), objects.frame.0, objects.frame.1);
+            if !alignment.is_same() {
+                cx.metric(&format!("n_carried_over_{name}"), objects.contours.len() as f64);
+            }
+            let offset = self.vega_offset.of(&name);
             let rows: Option<Vec<Photometry>> = cx.pool().install(|| {
-                contours
+                objects
+                    .contours
                     .par_iter()
-                    .zip(&at)
+                    .zip(&objects.at)
                     .map(|(vertices, at)| {
-                        let row = self.measure(&alignment.outline(vertices, *at), image, noise, offset);
+                        let row = self.measure(&alignment.outline(vertices, *at), &image, noise.as_deref(), offset);
                         progress.advance(1);
                         (!progress.is_cancelled()).then_some(row)
                     })
                     .collect()
             });
             let rows = rows.ok_or_else(StageError::cancelled)?;
-            self.say(cx, name, image, &rows, images.len() > 1);
-            result = self.add_columns(&result, name, image, &rows).map_err(twice)?;
+            self.say(cx, &name, &image, &rows, bands.len() > 1);
+            result = self.add_columns(&result, &name, &image, &rows).map_err(twice)?;
+        }
+        for (name, near) in self.vega_offset.misspelt(&bands.names()) {
+            cx.warn(format!("vega_offset names the band {name:?}, which no image has; {near:?} has no offset"));
         }
         if let Some(residual) = residual {
             // The residual is of one of the bands; without a name of its own it takes the first one's.
-            let band = residual.meta.band.as_ref().or(names.first());
+            let names = bands.names();
+            let band = residual.band.as_ref().or(names.first());
             let offset = band.map_or(0.0, |band| self.vega_offset.of(band));
-            let mags: Vec<f64> = cx.pool().install(|| {
-                contours.par_iter().map(|vertices| residual_magnitude(vertices, &residual, offset)).collect()
-            });
             let description =
                 format!("magnitude of the residual image inside the contour, {}", band.map_or("", |b| b.as_str()));
-            let values = Float64Array::from(mags);
+            let values = Float64Array::from_iter_values(residual.mags.iter().map(|mag| mag + offset));
             let description = description.trim_end_matches(", ");
             result = self.add(result, RESIDUAL_COLUMN, "mag", description, values).map_err(twice)?;
         }
         cx.set(&Self::OUT, result);
         Ok(())
     }
+}
+
+/// Contours and light centres by row, and the shape `(width, height)` of the image that the contours were drawn on.
+struct Objects<'a> {
+    contours: Vec<&'a [[f64; 2]]>,
+    at: Vec<[f64; 2]>,
+    frame: (usize, usize),
+}
+
+/// What the residual image says: magnitudes without offset.
+struct ResidualLight {
+    mags: Vec<f64>,
+    band: Option<String>,
+    wcs: Option<Wcs>,
+}
+
+fn twice(error: TableError) -> StageError {
+    StageError::config(error).with_help("set band to another name, or wire residual to only one photometry node")
 }
 
 /// The new values of one row.
@@ -274,6 +289,16 @@ struct Photometry {
 }
 
 impl IsophotalPhotometry {
+    /// The residual's light, after which its image is dropped.
+    fn residual_light(&self, cx: &Context<'_>, objects: &Objects<'_>) -> Result<Option<ResidualLight>, StageError> {
+        let Some(residual) = cx.optional(&Self::RESIDUAL)? else { return Ok(None) };
+        require_shape("residual", &residual, objects.frame)?;
+        let mags = cx
+            .pool()
+            .install(|| objects.contours.par_iter().map(|vertices| residual_magnitude(vertices, &residual)).collect());
+        Ok(Some(ResidualLight { mags, band: residual.meta.band.clone(), wcs: residual.wcs.clone() }))
+    }
+
     fn measure(&self, outline: &Outline<'_>, image: &Image, noise: Option<&Image>, offset: f64) -> Photometry {
         let (vertices, [x, y]) = (&outline.vertices[..], outline.centre);
         let light = light_inside(
@@ -323,9 +348,9 @@ fn lies_on(vertices: &[[f64; 2]], image: &Image) -> bool {
     !vertices.is_empty() && vertices.iter().all(|&[x, y]| is_on(x, image.width()) && is_on(y, image.height()))
 }
 
-fn residual_magnitude(vertices: &[[f64; 2]], residual: &Image, offset: f64) -> f64 {
+fn residual_magnitude(vertices: &[[f64; 2]], residual: &Image) -> f64 {
     let mask = residual.mask.as_ref().map(|m| m.view());
-    residual.magnitude(light_inside(vertices, residual.pixels.view(), mask, None).flux) + offset
+    residual.magnitude(light_inside(vertices, residual.pixels.view(), mask, None).flux)
 }
 
 /// NaN instead of minus infinity for nothing.

@@ -237,6 +237,7 @@ impl<'a> Run<'a> {
 
     fn job_inputs(&self, index: usize) -> Vec<JobInput> {
         let nodes = self.plan.ledger.graph.nodes();
+        let has_room = self.has_room_for_late(index);
         nodes[index]
             .inputs
             .iter()
@@ -249,12 +250,29 @@ impl<'a> Run<'a> {
                     kind: producer.signature.find_output(&wire.output)?.product,
                     artefact: self.plan.ledger.entries[wire.node].outputs.as_ref()?.get(&wire.output)?.clone(),
                     slot: Arc::clone(self.slots[wire.node].get(&wire.output)?),
+                    is_late: !has_room && nodes[index].signature.find_input(&wire.port)?.is_late,
                 })
             })
             .collect()
     }
 
-    /// Drops products that the node does not read when it would not fit beside them; they can be read again.
+    /// Whether the products of late ports fit in memory as a whole: then they are read before the stage starts, all at once, and
+    /// stay for other readers.
+    fn has_room_for_late(&self, index: usize) -> bool {
+        let node = &self.plan.ledger.graph.nodes()[index];
+        let is_late = |port: &str| node.signature.find_input(port).is_some_and(|p| p.is_late);
+        let missing: u64 = node
+            .inputs
+            .iter()
+            .filter(|wire| is_late(&wire.port))
+            .filter(|wire| self.slots[wire.node].get(&wire.output).is_some_and(|slot| slot.bytes() == 0))
+            .filter_map(|wire| Some(self.plan.ledger.entries[wire.node].outputs.as_ref()?.get(&wire.output)?.bytes))
+            .sum();
+        let held: u64 = self.slots.iter().flat_map(|s| s.values()).map(|s| s.bytes()).sum();
+        held + missing + self.scheduler.running_bytes() <= self.options.memory_budget
+    }
+
+    /// Drops products that the node does not read, or reads late, when it would not fit beside them; they can be read again.
     fn make_room(&self, index: usize) {
         let node = &self.plan.ledger.graph.nodes()[index];
         let held: u64 = self.slots.iter().flat_map(|s| s.values()).map(|s| s.bytes()).sum();
@@ -262,9 +280,10 @@ impl<'a> Run<'a> {
             return;
         }
         let nodes = self.plan.ledger.graph.nodes();
+        let is_late = |port: &str| node.signature.find_input(port).is_some_and(|p| p.is_late);
         for (producer, ports) in self.slots.iter().enumerate().filter(|(p, _)| nodes[*p].keep != Keep::Never) {
             for (port, slot) in ports {
-                if !node.inputs.iter().any(|w| w.node == producer && w.output == *port) {
+                if !node.inputs.iter().any(|w| w.node == producer && w.output == *port && !is_late(&w.port)) {
                     slot.drop_product();
                 }
             }

@@ -1,6 +1,6 @@
 //! A place in memory for one product.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::product::{Product, ProductKind};
 use crate::store::{Artefact, LoadError, Store};
@@ -9,6 +9,8 @@ use crate::store::{Artefact, LoadError, Store};
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
     product: Mutex<Option<Arc<dyn Product>>>,
+    /// What readers of late ports hold: shared between them, dropped by the last.
+    lent: Mutex<Option<Weak<dyn Product>>>,
 }
 
 impl Slot {
@@ -30,6 +32,25 @@ impl Slot {
         }
         let product = store.load(kind, artefact)?;
         *place = Some(Arc::clone(&product));
+        Ok(product)
+    }
+
+    /// The product for a reader of a late port: it stays only as long as readers hold it.
+    pub(crate) fn lend(
+        &self,
+        store: &Store,
+        kind: ProductKind,
+        artefact: &Artefact,
+    ) -> Result<Arc<dyn Product>, LoadError> {
+        if let Some(product) = self.product.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            return Ok(Arc::clone(product));
+        }
+        let mut lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(product) = lent.as_ref().and_then(Weak::upgrade) {
+            return Ok(product);
+        }
+        let product = store.load(kind, artefact)?;
+        *lent = Some(Arc::downgrade(&product));
         Ok(product)
     }
 

@@ -13,7 +13,7 @@ use cpu_time::{ProcessTime, ThreadTime};
 use rayon::prelude::*;
 
 use super::slot::Slot;
-use crate::context::{CancelToken, Context, InputProducts, Services, StageSink};
+use crate::context::{CancelToken, Context, InputProduct, InputProducts, Services, StageSink};
 use crate::digest::{Digest, DigestBuilder};
 use crate::event::{Event, Observer};
 use crate::graph::Node;
@@ -60,6 +60,8 @@ pub(crate) struct JobInput {
     pub(crate) kind: ProductKind,
     pub(crate) artefact: Artefact,
     pub(crate) slot: Arc<Slot>,
+    /// Read when the stage asks for it.
+    pub(crate) is_late: bool,
 }
 
 /// What a worker sends back.
@@ -129,7 +131,7 @@ pub(crate) fn work(job: Job, workshop: &Arc<Workshop>) -> Completion {
         workshop: Arc::clone(workshop),
         kept: Mutex::new((Vec::new(), Vec::new())),
     });
-    let resident: u64 = job.inputs.iter().map(|i| i.slot.bytes()).sum();
+    let resident: u64 = job.inputs.iter().filter(|i| !i.is_late).map(|i| i.slot.bytes()).sum();
     let allocated = memory::allocated_bytes();
     if job.was_alone.load(Ordering::SeqCst) {
         memory::reset_peak();
@@ -156,7 +158,8 @@ pub(crate) fn work(job: Job, workshop: &Arc<Workshop>) -> Completion {
 }
 
 fn run_stage(job: &Job, workshop: &Arc<Workshop>, notes: &Arc<Notes>) -> End {
-    let inputs = match load_inputs(job, workshop) {
+    let lost = Arc::new(Mutex::new(Lost::default()));
+    let inputs = match load_inputs(job, workshop, &lost) {
         Ok(inputs) => inputs,
         Err(end) => return end,
     };
@@ -177,6 +180,11 @@ fn run_stage(job: &Job, workshop: &Arc<Workshop>, notes: &Arc<Notes>) -> End {
         let mut cx = Context::new(&inputs, &services);
         job.node.stage.run(&mut cx).map(|()| cx.into_outputs())
     }));
+    // A late input that was gone: whatever the stage made of it, it runs again.
+    let lost = std::mem::take(&mut *lost.lock().unwrap_or_else(PoisonError::into_inner));
+    if let Some(end) = lost.into_end() {
+        return end;
+    }
     let products = match result {
         Ok(Ok(products)) => products,
         Ok(Err(error)) => return End::Failed(error),
@@ -192,24 +200,66 @@ fn run_stage(job: &Job, workshop: &Arc<Workshop>, notes: &Arc<Notes>) -> End {
     }
 }
 
-fn load_inputs(job: &Job, workshop: &Workshop) -> Result<InputProducts, End> {
+/// Inputs that are not in the store any more, and who made them.
+#[derive(Default)]
+struct Lost {
+    producers: Vec<usize>,
+    messages: Vec<String>,
+}
+
+impl Lost {
+    /// Notes a lost input; any other error comes back.
+    fn note(&mut self, source: &str, producer: usize, error: LoadError) -> Result<(), StageError> {
+        if !matches!(error, LoadError::Missing { .. } | LoadError::Damaged { .. }) {
+            return Err(StageError::io(error));
+        }
+        self.messages.push(format!("artefact of {source}: {error}; it is made again"));
+        self.producers.push(producer);
+        Ok(())
+    }
+
+    fn into_end(self) -> Option<End> {
+        let Self { producers, messages } = self;
+        (!producers.is_empty()).then_some(End::LostInputs { producers, messages })
+    }
+}
+
+fn load_inputs(job: &Job, workshop: &Arc<Workshop>, late_lost: &Arc<Mutex<Lost>>) -> Result<InputProducts, End> {
     let mut inputs = InputProducts::new();
-    let (mut producers, mut messages) = (Vec::new(), Vec::new());
+    let mut lost = Lost::default();
     // Verifying and decoding an image takes a second: all inputs at once.
     let loaded: Vec<_> = job.pool.install(|| {
-        job.inputs.par_iter().map(|input| input.slot.get(&workshop.store, input.kind, &input.artefact)).collect()
+        let load =
+            |input: &JobInput| (!input.is_late).then(|| input.slot.get(&workshop.store, input.kind, &input.artefact));
+        job.inputs.par_iter().map(load).collect()
     });
     for (input, loaded) in job.inputs.iter().zip(loaded) {
-        match loaded {
-            Ok(product) => inputs.entry(input.port.clone()).or_default().push((input.source.clone(), product)),
-            Err(error @ (LoadError::Missing { .. } | LoadError::Damaged { .. })) => {
-                messages.push(format!("artefact of {}: {error}; it is made again", input.source));
-                producers.push(input.producer);
-            }
-            Err(error) => return Err(End::Failed(StageError::io(error))),
-        }
+        let product = match loaded {
+            None => late(input, workshop, late_lost),
+            Some(Ok(product)) => InputProduct::Ready(product),
+            Some(Err(error)) => match lost.note(&input.source, input.producer, error) {
+                Ok(()) => continue,
+                Err(error) => return Err(End::Failed(error)),
+            },
+        };
+        inputs.entry(input.port.clone()).or_default().push((input.source.clone(), product));
     }
-    if producers.is_empty() { Ok(inputs) } else { Err(End::LostInputs { producers, messages }) }
+    lost.into_end().map_or(Ok(inputs), Err)
+}
+
+/// An input that is read when the stage asks for it.
+fn late(input: &JobInput, workshop: &Arc<Workshop>, lost: &Arc<Mutex<Lost>>) -> InputProduct {
+    let (slot, workshop, lost) = (Arc::clone(&input.slot), Arc::clone(workshop), Arc::clone(lost));
+    let (kind, artefact, producer, source) = (input.kind, input.artefact.clone(), input.producer, input.source.clone());
+    InputProduct::Late(Arc::new(move || {
+        slot.lend(&workshop.store, kind, &artefact).map_err(|error| {
+            let message = error.to_string();
+            match lost.lock().unwrap_or_else(PoisonError::into_inner).note(&source, producer, error) {
+                Ok(()) => StageError::io(message),
+                Err(error) => error,
+            }
+        })
+    }))
 }
 
 fn store_outputs(

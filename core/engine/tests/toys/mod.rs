@@ -79,6 +79,9 @@ pub struct Add {
     /// Bytes that the stage says it needs.
     #[serde(default)]
     pub bytes: u64,
+    /// Reads its numbers when it adds them.
+    #[serde(default)]
+    pub is_late: bool,
 }
 impl Add {
     pub const VALUES: Many<Number> = Many::new("values", "numbers");
@@ -87,7 +90,8 @@ impl Add {
 #[typetag::serde(name = "toy.add")]
 impl Stage for Add {
     fn signature(&self) -> Signature {
-        Signature::new().many(&Self::VALUES).output(&Self::SUM)
+        let signature = Signature::new().many(&Self::VALUES).output(&Self::SUM);
+        if self.is_late { signature.late("values") } else { signature }
     }
     fn version(&self) -> u32 {
         1
