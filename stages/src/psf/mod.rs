@@ -15,7 +15,7 @@ mod params;
 mod position_grid;
 mod robust;
 mod select;
-mod smooth;
+pub(crate) mod smooth;
 mod solve;
 mod stage;
 mod stamp;

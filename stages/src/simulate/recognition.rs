@@ -2,6 +2,8 @@
 //!
 //! `simulate.field` and `simulate.inject` share it, so that planted members are listed as the field's own are.
 
+use crate::psf::smooth::exp;
+
 /// Width, in FWHM, of the Gaussian with which a fit takes neighbours for the star: in an even crowd it then swallows 0.42 of the
 /// light at the star's place, and a star 1 FWHM away hardly counts. Both as in PSF photometry of crowded VISTA fields.
 const MERGE_FWHM: f64 = 0.3;
@@ -31,10 +33,13 @@ pub struct Crowd {
 impl Crowd {
     /// Counts a neighbour by its flux over that of the star and its squared distance in FWHM.
     pub fn add(&mut self, ratio: f64, d2: f64) {
-        let taken = ratio * libm::exp(-0.5 * d2 / (MERGE_FWHM * MERGE_FWHM));
-        self.merged += taken;
-        self.broadening += taken * d2;
-        self.company += ratio.min(1.0) * libm::exp(-0.5 * d2 / (COMPANY_FWHM * COMPANY_FWHM));
+        // Beyond 8 widths nothing merges.
+        if d2 < 64.0 * MERGE_FWHM * MERGE_FWHM {
+            let taken = ratio * exp(-0.5 * d2 / (MERGE_FWHM * MERGE_FWHM));
+            self.merged += taken;
+            self.broadening += taken * d2;
+        }
+        self.company += ratio.min(1.0) * exp(-0.5 * d2 / (COMPANY_FWHM * COMPANY_FWHM));
     }
 
     /// The sums, when all neighbours are counted.

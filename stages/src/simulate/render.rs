@@ -2,7 +2,7 @@
 
 use skyloom_data::PsfModel;
 
-use crate::psf::{Params, Profile};
+use crate::psf::{Params, model_values_into};
 
 /// A point of light.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,7 +18,8 @@ pub struct PointSource {
 /// The blurred image of one source: a model with its flux in it, and where it ends.
 #[derive(Debug, Clone, Copy)]
 pub struct Spread {
-    profile: Profile,
+    model: PsfModel,
+    params: Params,
     x: f64,
     y: f64,
     radius: f64,
@@ -39,7 +40,14 @@ impl Spread {
             PsfModel::Moffat => moffat_reach(p[0], p[3].max(p[4]), p[6]),
             PsfModel::Compound => moffat_reach(p[0], p[3].max(p[4]), p[6]).max(gauss_reach(p[7], p[8].max(p[9]))),
         };
-        Self { profile: Profile::new(model, params), x: p[1], y: p[2], radius: reach.clamp(1.5, most_px.max(1.5)) }
+        Self { model, params: *params, x: p[1], y: p[2], radius: reach.clamp(1.5, most_px.max(1.5)) }
+    }
+
+    /// The columns that the image touches in row `y` of a frame of this width.
+    fn columns(&self, y: usize, width: usize) -> std::ops::Range<usize> {
+        let dy = y as f64 - self.y;
+        let half = (self.radius * self.radius - dy * dy).max(0.0).sqrt();
+        Self::clip((self.x - half).ceil(), (self.x + half).floor(), 0, width)
     }
 
     /// Whole rows that the image touches, as numbers that may lie outside the frame.
@@ -111,19 +119,22 @@ pub fn add_rows(
 ) {
     let first = block * index.rows;
     let end = first + out.len() / width.max(1);
+    let mut values = Vec::new();
     for (n, &i) in index.blocks[block].iter().enumerate() {
         if n % 256 == 0 && !go_on() {
             return;
         }
         let image = spread(i as usize);
         let (low, high) = image.rows();
-        for y in Spread::clip(low, high, first, end) {
-            let dy = y as f64 - image.y;
-            let half = (image.radius * image.radius - dy * dy).max(0.0).sqrt();
-            let columns = Spread::clip((image.x - half).ceil(), (image.x + half).floor(), 0, width);
+        let rows = Spread::clip(low, high, first, end);
+        let places = rows.clone().flat_map(|y| image.columns(y, width).map(move |x| (x as f64, y as f64)));
+        model_values_into(image.model, &image.params, places, &mut values);
+        let mut values = values.iter();
+        for y in rows {
+            let columns = image.columns(y, width);
             let row = &mut out[(y - first) * width..(y - first + 1) * width];
-            for x in columns {
-                row[x] += image.profile.value(x as f64, y as f64);
+            for (pixel, value) in row[columns].iter_mut().zip(&mut values) {
+                *pixel += value;
             }
         }
     }

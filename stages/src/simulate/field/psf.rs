@@ -20,6 +20,8 @@ pub struct FieldPsf {
     /// Peak at which half of the broadening is reached, in counts.
     half_peak: f64,
     factor: f64,
+    /// Half width over `gamma` of the Moffat: `FWHM = 2 k width`.
+    moffat_half: f64,
     size: (f64, f64),
     seed: u64,
     limit: f64,
@@ -27,10 +29,7 @@ pub struct FieldPsf {
 
 /// Longest reach of a star's image; only naked-eye stars get there.
 const MOST_PX: f64 = 600.0;
-/// Half width over `gamma` of a Moffat, and of a Gaussian over sigma: `FWHM = 2 k width`.
-fn moffat_half(alpha: f64) -> f64 {
-    libm::expm1(std::f64::consts::LN_2 / alpha).sqrt()
-}
+/// Half width over sigma of a Gaussian.
 const GAUSS_HALF: f64 = 1.177_410_022_515_474_7;
 
 impl FieldPsf {
@@ -46,6 +45,7 @@ impl FieldPsf {
             brighter_fatter: field.brighter_fatter,
             half_peak: field.saturation / 4.0,
             factor: fwhm_factor,
+            moffat_half: libm::expm1(std::f64::consts::LN_2 / field.moffat_alpha).sqrt(),
             size: (field.width_px.max(2) as f64 - 1.0, field.height_px.max(2) as f64 - 1.0),
             seed: field.seed,
             limit: field.wing_limit * sky_sigma,
@@ -83,21 +83,24 @@ impl FieldPsf {
     /// Peak of a round image of unit flux and this FWHM.
     #[must_use]
     pub fn peak(&self, fwhm: f64) -> f64 {
-        self.round(0.0, fwhm)
+        let p = self.round(fwhm);
+        p[0] + p[7]
     }
 
-    /// Round profile of unit flux: value at a distance, without the shape.
+    /// Parameters of the compound model of a round source of unit flux at the origin.
     #[must_use]
-    pub fn round(&self, r: f64, fwhm: f64) -> f64 {
+    pub fn round(&self, fwhm: f64) -> Params {
         let (gamma, sigma) = self.widths(fwhm);
-        let moffat = (self.alpha - 1.0) / (std::f64::consts::PI * gamma * gamma)
-            * libm::exp(-self.alpha * libm::log1p((r / gamma).powi(2)));
-        let gauss = libm::exp(-0.5 * (r / sigma).powi(2)) / (std::f64::consts::TAU * sigma * sigma);
-        self.moffat_fraction * moffat + (1.0 - self.moffat_fraction) * gauss
+        let mut p = [0.0; MAX_PARAMS];
+        p[0] = self.moffat_fraction * (self.alpha - 1.0) / (std::f64::consts::PI * gamma * gamma);
+        (p[3], p[4], p[6]) = (gamma, gamma, self.alpha);
+        p[7] = (1.0 - self.moffat_fraction) / (std::f64::consts::TAU * sigma * sigma);
+        (p[8], p[9]) = (sigma, sigma);
+        p
     }
 
     fn widths(&self, fwhm: f64) -> (f64, f64) {
-        (0.5 * fwhm / moffat_half(self.alpha), 0.5 * fwhm / GAUSS_HALF)
+        (0.5 * fwhm / self.moffat_half, 0.5 * fwhm / GAUSS_HALF)
     }
 
     /// Parameters of the compound model of a source.

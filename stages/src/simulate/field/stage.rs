@@ -169,7 +169,7 @@ impl Stage for Field {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn check(&self, problems: &mut Problems) {

@@ -75,7 +75,7 @@ impl Stage for Inject {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn check(&self, problems: &mut Problems) {
