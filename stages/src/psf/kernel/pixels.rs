@@ -25,6 +25,23 @@ impl FitPixels {
         self.n = 0;
     }
 
+    /// Takes these pixels in place of all others.
+    pub fn replace(&mut self, pixels: &[FitPixel]) {
+        self.groups.clear();
+        self.n = pixels.len();
+        self.groups.extend(pixels.chunks(GROUP).map(|chunk| {
+            // Spare pixels lie at a place where any model is finite.
+            let spare = FitPixel { value: 0.0, weight: 0.0, ..chunk[0] };
+            let at = |k: usize| chunk.get(k).unwrap_or(&spare);
+            Group {
+                x: std::array::from_fn(|k| at(k).x),
+                y: std::array::from_fn(|k| at(k).y),
+                value: std::array::from_fn(|k| at(k).value),
+                weight: std::array::from_fn(|k| at(k).weight),
+            }
+        }));
+    }
+
     /// Adds a pixel.
     pub fn push(&mut self, pixel: FitPixel) {
         let slot = self.n % GROUP;

@@ -22,7 +22,7 @@ impl Default for Workspace {
 
 /// The products of one column of a tile.
 #[inline(always)]
-fn add_column<const R: usize, const C: usize>(
+fn add_column<const R: usize, const C: usize, const HALF: bool>(
     tile: &mut [[[f64; LANES]; C]; R],
     c: usize,
     heavy: &[[f64; LANES]; R],
@@ -32,22 +32,22 @@ fn add_column<const R: usize, const C: usize>(
 ) {
     if c < C {
         let column: [f64; LANES] = std::array::from_fn(|lane| columns[c][g][at + lane]);
-        add_product(tile, 0, c, heavy, &column);
-        add_product(tile, 1, c, heavy, &column);
-        add_product(tile, 2, c, heavy, &column);
-        add_product(tile, 3, c, heavy, &column);
+        add_product::<R, C, HALF>(tile, 0, c, heavy, &column);
+        add_product::<R, C, HALF>(tile, 1, c, heavy, &column);
+        add_product::<R, C, HALF>(tile, 2, c, heavy, &column);
+        add_product::<R, C, HALF>(tile, 3, c, heavy, &column);
     }
 }
 
 #[inline(always)]
-fn add_product<const R: usize, const C: usize>(
+fn add_product<const R: usize, const C: usize, const HALF: bool>(
     tile: &mut [[[f64; LANES]; C]; R],
     r: usize,
     c: usize,
     heavy: &[[f64; LANES]; R],
     column: &[f64; LANES],
 ) {
-    if r < R {
+    if r < R && (c <= r || !HALF) {
         for lane in 0..LANES {
             tile[r][c][lane] += heavy[r][lane] * column[lane];
         }
@@ -56,10 +56,10 @@ fn add_product<const R: usize, const C: usize>(
 
 /// Adds the weighted products of `R` rows with `C` rows to their sums; those of the first block begin them.
 ///
-/// Each number that is loaded serves `R` or `C` products.
+/// Each number that is loaded serves `R` or `C` products. `HALF` is for tiles on the diagonal: only their lower triangle.
 #[expect(clippy::needless_range_loop, reason = "row and column are places in two arrays; iterators hide which")]
 #[inline(always)]
-fn add_tile<const R: usize, const C: usize>(
+fn add_tile<const R: usize, const C: usize, const HALF: bool>(
     block: &[Group],
     is_first: bool,
     order: &[usize; N_ROWS],
@@ -86,10 +86,10 @@ fn add_tile<const R: usize, const C: usize>(
                 }
             }
             // Written out: a nest of loops would be too long to be unrolled, and the tile would leave the registers.
-            add_column(&mut tile, 0, &heavy, &columns, g, at);
-            add_column(&mut tile, 1, &heavy, &columns, g, at);
-            add_column(&mut tile, 2, &heavy, &columns, g, at);
-            add_column(&mut tile, 3, &heavy, &columns, g, at);
+            add_column::<R, C, HALF>(&mut tile, 0, &heavy, &columns, g, at);
+            add_column::<R, C, HALF>(&mut tile, 1, &heavy, &columns, g, at);
+            add_column::<R, C, HALF>(&mut tile, 2, &heavy, &columns, g, at);
+            add_column::<R, C, HALF>(&mut tile, 3, &heavy, &columns, g, at);
         }
     }
     for r in 0..R {
@@ -109,7 +109,11 @@ fn add_rows<const R: usize, const C: usize>(
     space: &mut Workspace,
 ) {
     for left in (0..top + R).step_by(C) {
-        add_tile::<R, C>(block, is_first, order, (top, left), space);
+        if left == top {
+            add_tile::<R, C, true>(block, is_first, order, (top, left), space);
+        } else {
+            add_tile::<R, C, false>(block, is_first, order, (top, left), space);
+        }
     }
 }
 

@@ -51,8 +51,7 @@ thread_local! {
 #[must_use]
 pub fn fit(model: PsfModel, pixels: &[FitPixel], start: &Params, bounds: &Bounds, options: &FitOptions) -> Fit {
     WORKSPACE.with_borrow_mut(|(list, space)| {
-        list.clear();
-        list.extend(pixels.iter().copied());
+        list.replace(pixels);
         fit_with(model, list, start, bounds, options, space)
     })
 }
