@@ -42,8 +42,8 @@ pub(super) fn is_doubtful(fit: &Fit, normal: &Normal, bounds: &Bounds) -> bool {
     let mut column = [0.0; MAX_PARAMS];
     column[place] = 1.0;
     solve(&factor, &mut column, free.len());
-    // NaN is doubtful.
-    !(fit.params[7] * fit.params[7] > SURE * SURE * column[place])
+    let is_sure = fit.params[7] * fit.params[7] > SURE * SURE * column[place];
+    !is_sure
 }
 
 /// Replaces a fit and its normal equations by the best that is found from other starts, when that is better.
@@ -109,7 +109,7 @@ fn promise(pixels: &FitPixels, p: &mut Params, bounds: &Bounds, space: &mut Work
         *slot = -normal.gradient[i];
     }
     solve(&factor, &mut delta, LINEAR.len());
-    if !(delta[7] > 0.0) {
+    if delta[7] <= 0.0 {
         return 0.0;
     }
     for i in [0, 7] {
