@@ -110,7 +110,7 @@ pub struct Fit {
     pub n_pixels: usize,
     /// Free parameters at the end.
     pub n_free: usize,
-    /// Steps taken.
+    /// Steps taken from the given start; those of a search do not count.
     pub iterations: usize,
     /// How it ended.
     pub status: FitStatus,
