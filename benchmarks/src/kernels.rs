@@ -61,5 +61,11 @@ pub fn star(model: PsfModel, pixels: &[FitPixel]) -> Fit {
             bounds.limit(i, low, high);
         }
     }
-    fit(model, pixels, &start, &bounds, &FitOptions { max_iterations: 100, tolerance: 1e-6, has_errors: false })
+    fit(
+        model,
+        pixels,
+        &start,
+        &bounds,
+        &FitOptions { max_iterations: 100, tolerance: 1e-6, has_errors: false, has_search: false },
+    )
 }

@@ -251,7 +251,7 @@ impl Profile {
 }
 
 /// Index pairs of one component: the position of its `width_x`, `width_y`, `theta`.
-const fn components(model: PsfModel) -> &'static [[usize; 3]] {
+pub(super) const fn components(model: PsfModel) -> &'static [[usize; 3]] {
     match model {
         PsfModel::Gaussian | PsfModel::Moffat => &[[3, 4, 5]],
         PsfModel::Compound => &[[3, 4, 5], [8, 9, 10]],

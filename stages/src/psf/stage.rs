@@ -107,7 +107,7 @@ impl Stage for PsfFit {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn check(&self, problems: &mut Problems) {

@@ -184,8 +184,12 @@ impl Scene<'_> {
         });
         let amplitude = if top > 0.0 { top / bottom } else { task.profile.peak() };
         let start = params_from_shape(model, &cell.median, amplitude, task.x, task.y);
-        let options =
-            FitOptions { max_iterations: self.params.max_iterations, tolerance: FIT_TOLERANCE, has_errors: false };
+        let options = FitOptions {
+            max_iterations: self.params.max_iterations,
+            tolerance: FIT_TOLERANCE,
+            has_errors: false,
+            has_search: false,
+        };
 
         let names = model.shape_names();
         let mut tailored = Bounds::natural(model);

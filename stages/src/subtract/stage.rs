@@ -41,7 +41,7 @@ impl Stage for SubtractStars {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn check(&self, problems: &mut Problems) {

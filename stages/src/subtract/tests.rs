@@ -351,6 +351,6 @@ determinism_test!(
 golden_test!(
     subtract_stars_is_frozen,
     harness(SubtractStars::default(), sky(&crowd()[..40]), &candidates(&crowd()[..40])),
-    version: 3,
-    digest: "7cf51aeb69a4"
+    version: 4,
+    digest: "882c7be2180a"
 );

@@ -55,7 +55,7 @@ impl Stage for MeasureEvidence {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn check(&self, problems: &mut Problems) {

@@ -243,7 +243,7 @@ fn example() -> Harness {
 }
 
 determinism_test!(evidence_is_deterministic, example());
-golden_test!(evidence_keeps_its_result, example(), version: 2, digest: "7e02085acaab");
+golden_test!(evidence_keeps_its_result, example(), version: 3, digest: "ad0756782892");
 
 #[test]
 fn a_pulled_token_stops_the_work() {

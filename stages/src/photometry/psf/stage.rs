@@ -60,7 +60,7 @@ impl Stage for PsfPhotometry {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn check(&self, problems: &mut Problems) {

@@ -203,4 +203,4 @@ fn crowded() -> Harness {
 }
 
 determinism_test!(psf_photometry_is_deterministic, crowded());
-golden_test!(psf_photometry_keeps_its_result, crowded(), version: 2, digest: "3e5b3c0bbfbe");
+golden_test!(psf_photometry_keeps_its_result, crowded(), version: 3, digest: "51ca88d0cff6");

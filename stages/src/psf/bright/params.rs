@@ -236,7 +236,12 @@ impl FitBright {
             centre_px: self.centre_px,
             min_pixels: self.min_pixels,
             weighting: self.weighting,
-            fit: FitOptions { max_iterations: self.max_iterations, tolerance: self.tolerance, has_errors: false },
+            fit: FitOptions {
+                max_iterations: self.max_iterations,
+                tolerance: self.tolerance,
+                has_errors: false,
+                has_search: false,
+            },
         }
     }
 }

@@ -36,7 +36,7 @@ impl Stage for FitBright {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn check(&self, problems: &mut Problems) {

@@ -177,4 +177,4 @@ fn small() -> Harness {
 }
 
 determinism_test!(fit_bright_is_deterministic, small());
-golden_test!(fit_bright_is_frozen, small(), version: 3, digest: "4ed27de3262c");
+golden_test!(fit_bright_is_frozen, small(), version: 4, digest: "1c0126dd5301");

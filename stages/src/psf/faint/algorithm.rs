@@ -49,7 +49,12 @@ pub fn fit_faint_star(image: &Image, noise: &Image, star: StarPosition, params: 
     };
 
     let mut fitted = FittedStar::unfitted(star, pixels.len(), 0);
-    let options = FitOptions { max_iterations: params.max_iterations, tolerance: params.tolerance, has_errors: false };
+    let options = FitOptions {
+        max_iterations: params.max_iterations,
+        tolerance: params.tolerance,
+        has_errors: false,
+        has_search: false,
+    };
     let mut run = |model: PsfModel, start: &Params| {
         let bounds = star_bounds(model, x, y, radius as f64);
         let found = fit(model, &pixels, start, &bounds, &options);

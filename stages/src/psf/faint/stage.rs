@@ -29,7 +29,7 @@ impl Stage for FitFaint {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn check(&self, problems: &mut Problems) {

@@ -187,4 +187,4 @@ fn small() -> Harness {
 }
 
 determinism_test!(fit_faint_is_deterministic, small());
-golden_test!(fit_faint_is_frozen, small(), version: 3, digest: "de5037775b26");
+golden_test!(fit_faint_is_frozen, small(), version: 4, digest: "70d855721707");

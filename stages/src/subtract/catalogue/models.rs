@@ -43,7 +43,12 @@ impl ModelFit<'_> {
     /// Fits all models of the class; the tailored ones start from the average ones.
     pub fn run(&self, pixels: &FitPixels) -> Attempts {
         let mut all = Attempts { fitted: Vec::with_capacity(4), iterations: 0, n_tried: 0 };
-        let options = FitOptions { max_iterations: self.max_iterations, tolerance: TOLERANCE, has_errors: false };
+        let options = FitOptions {
+            max_iterations: self.max_iterations,
+            tolerance: TOLERANCE,
+            has_errors: false,
+            has_search: false,
+        };
         let fields = [
             (Some(self.moffat), CatalogueModel::AverageMoffat, CatalogueModel::TailoredMoffat),
             (self.compound, CatalogueModel::AverageCompound, CatalogueModel::TailoredCompound),

@@ -91,7 +91,7 @@ impl Stage for SubtractCatalogue {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn check(&self, problems: &mut Problems) {

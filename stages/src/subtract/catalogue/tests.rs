@@ -264,6 +264,6 @@ determinism_test!(subtract_catalogue_is_deterministic, harness(sky(&crowd(), 2e4
 golden_test!(
     subtract_catalogue_is_frozen,
     harness(sky(&crowd()[..60], 2e4), &crowd()[..60]),
-    version: 3,
-    digest: "777d5510f556"
+    version: 4,
+    digest: "b4c35fd647d6"
 );
