@@ -6,6 +6,7 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cpu_time::ProcessTime;
 use ndarray::Array2;
@@ -13,8 +14,14 @@ use serde_json::{Map, Value, json};
 use skyloom_benchmarks::kernels;
 use skyloom_benchmarks::sky::STAMP;
 use skyloom_data::PsfModel;
-use skyloom_data::fits::{ReadOptions, image_to_fits_bytes, read_image};
+use skyloom_data::fits::{ImageFile, ReadOptions, read_image};
+use skyloom_engine::memory::CountingAllocator;
+use skyloom_engine::{Deliverable, Product as _};
 use skyloom_stages::psf::FitPixel;
+
+// The allocator of the program, which prefers large pages.
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// Median CPU seconds of several runs.
 fn seconds(runs: usize, mut work: impl FnMut()) -> f64 {
@@ -61,6 +68,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     note("nebuliser_90_30", seconds(runs, || drop(kernels::nebuliser(image.view(), 90, 30, 3))) / megapixels);
     note("nebuliser_30_10", seconds(runs, || drop(kernels::nebuliser(image.view(), 30, 10, 1))) / megapixels);
+    note("running_medians_91", seconds(runs, || drop(kernels::medians(image.view(), 91))) / megapixels);
+    note("running_medians_31", seconds(runs, || drop(kernels::medians(image.view(), 31))) / megapixels);
     note("mesh", seconds(runs, || drop(kernels::mesh(image.view(), 64))) / megapixels);
     note("sources", seconds(runs, || drop(kernels::sources(flat.view(), 15.0))) / megapixels);
     note("contours_residual", seconds(runs, || drop(kernels::contours(residual.view(), 15.0))) / megapixels);
@@ -72,14 +81,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         note(&format!("{name}_chi2"), chi2 / stamps.len() as f64);
     }
     note("read", seconds(runs, || drop(pixels(image_path))) / megapixels);
-    let loaded = read_image(image_path, &ReadOptions::default())?.image;
+    let loaded = Arc::new(read_image(image_path, &ReadOptions::default())?.image);
     let target = std::env::temp_dir().join(format!("skyloom-kernels-{}.fits", std::process::id()));
     note(
         "write",
         seconds(runs, || {
-            if let Ok(bytes) = image_to_fits_bytes(&loaded, false) {
-                // A failure shows as a missing file below.
-                let _ = std::fs::write(&target, bytes);
+            // As `io.write_image` does. A failure shows as a missing file below.
+            if let Ok(file) = ImageFile::new(Arc::clone(&loaded), false, None) {
+                let _ = Deliverable::streamed("fits", Arc::new(file)).encode(&target);
             }
         }) / megapixels,
     );

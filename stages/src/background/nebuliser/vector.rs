@@ -62,7 +62,10 @@ pub(super) trait Vector: Copy {
 macro_rules! each {
     ($n:expr, $i:ident => $value:expr) => {{
         let mut all = [V::splat(0); $n];
-        #[allow(clippy::needless_range_loop)]
+        #[expect(
+            clippy::needless_range_loop,
+            reason = "an iterator's closure would not be compiled for the wide registers"
+        )]
         for $i in 0..$n {
             all[$i] = $value;
         }
