@@ -20,6 +20,12 @@ fn nebuliser(bencher: Bencher<'_, '_>, (median, linear, iterations): (usize, usi
         .bench(|| kernels::nebuliser(black_box(image.view()), median, linear, iterations));
 }
 
+#[divan::bench(args = [31, 91], sample_count = 10)]
+fn running_medians(bencher: Bencher<'_, '_>, window: usize) {
+    let image = sky::field(SIZE, 1);
+    bencher.counter(ItemsCount::new(SIZE * SIZE)).bench(|| kernels::medians(black_box(image.view()), window));
+}
+
 #[divan::bench(args = [24, 64], sample_count = 10)]
 fn mesh(bencher: Bencher<'_, '_>, box_px: usize) {
     let image = sky::field(SIZE, 1);

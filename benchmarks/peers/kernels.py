@@ -1,17 +1,23 @@
 #!/usr/bin/env python3
-"""Kernels of Skyloom and of other programs on the same made image, in turn, in one run: CPU time and ratios.
+"""Kernels of Skyloom and of other programs on the same made image, in turn, in one run: CPU time, memory and ratios.
 
     python benchmarks/peers/kernels.py --kernels target/release/skyloom-kernels [--size 2048] [--runs 5]
 
 CPU seconds per megapixel (fits: milliseconds each), medians over the runs. Everything runs on one thread. A ratio above 1 means that
-Skyloom is faster. `pip install -r requirements.txt`.
+Skyloom is faster, or needs less memory. Memory is what one call adds at its peak, in bytes per pixel, results included: of Skyloom
+what it allocates, of a peer the resident memory of a forked process, of a program all of its resident memory.
+`pip install -r requirements.txt`; source-extractor is left out where it is not installed.
 """
 
 import argparse
 import json
 import os
 import pathlib
+import resource
+import shutil
+import struct
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -80,6 +86,59 @@ def cpu(work, runs):
     return float(np.median(times))
 
 
+def memory(work):
+    """Bytes that one call adds to the resident memory at its peak; in a process of its own, so that no earlier call counts."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+            work()
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            os.write(writer, struct.pack("q", max(peak - pages * resource.getpagesize(), 0)))
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        answer = pipe.read()
+    os.waitpid(child, 0)
+    return float(struct.unpack("q", answer)[0]) if answer else float("nan")
+
+
+def program(command, runs):
+    """Median CPU seconds and largest resident memory (bytes) of a program."""
+    times, peak = [], 0
+    for _ in range(runs):
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode != 0:
+            raise RuntimeError(f"{command[0]} failed")
+        times.append(usage.ru_utime + usage.ru_stime)
+        peak = max(peak, usage.ru_maxrss * 1024)
+    return float(np.median(times)), float(peak)
+
+
+def source_extractor(folder, image, runs):
+    """Debian's source-extractor on the same image and threshold; its background mesh and its files are part of it."""
+    name = next((n for n in ("source-extractor", "sex") if shutil.which(n)), None)
+    if name is None:
+        print("source-extractor is not installed: left out", file=sys.stderr)
+        return []
+    parameters = pathlib.Path(folder, "sources.param")
+    parameters.write_text("NUMBER\nX_IMAGE\nY_IMAGE\nFLUX_ISO\nISOAREA_IMAGE\nA_IMAGE\nB_IMAGE\nTHETA_IMAGE\nFLAGS\n")
+    options = {
+        "PARAMETERS_NAME": parameters, "CATALOG_NAME": pathlib.Path(folder, "sources.cat"), "CATALOG_TYPE": "FITS_1.0",
+        "THRESH_TYPE": "ABSOLUTE", "DETECT_THRESH": 15.0, "ANALYSIS_THRESH": 15.0, "DETECT_MINAREA": 5, "FILTER": "N",
+        "DEBLEND_NTHRESH": 32, "DEBLEND_MINCONT": 0.001, "CLEAN": "N", "BACK_SIZE": 64, "NTHREADS": 1, "VERBOSE_TYPE": "QUIET",
+        "MEMORY_OBJSTACK": 65000, "MEMORY_PIXSTACK": 10_000_000,
+    }
+    command = [name, str(image), *(str(part) for key, value in options.items() for part in (f"-{key}", value))]
+    return [("source-extractor, with its mesh", *program(command, runs))]
+
+
 def filters(image, median, linear, iterations):
     """The running filters of a nebuliser alone, without gaps, clipping or statistics: a lower bound."""
     work = image.astype(np.float32)
@@ -89,6 +148,12 @@ def filters(image, median, linear, iterations):
         for axis in (0, 1):
             work = uniform_filter1d(work, linear, axis=axis)
     return work
+
+
+def medians(image, window):
+    """Running medians along the rows, then along the columns."""
+    rows = bottleneck.move_median(image, window, min_count=1, axis=1)
+    return bottleneck.move_median(rows, window, min_count=1, axis=0)
 
 
 def main():
@@ -126,41 +191,64 @@ def main():
     def unbounded(stamp):
         return leastsq(lambda p: ((compound(p, sx, sy) - stamp.reshape(SIDE, SIDE)) / SIGMA).ravel(), START, ftol=1e-6)
 
+    def mesh():
+        made = sep.Background(flat, bw=64, bh=64)
+        return made.back(), made.rms()
+
+    def measured(name, work, times):
+        return name, cpu(work, times) / mpx, memory(work) / image.size
+
+    def each(name, fit, times):
+        return name, 1e3 * cpu(lambda: [fit(s) for s in few], times) / len(few), float("nan")
+
     few = stamps[:40]
     with tempfile.TemporaryDirectory() as folder:
         paths = [pathlib.Path(folder, f"{name}.fits") for name in ("image", "residual", "stamps")]
         for path, data in zip(paths, (image, residual, stamps)):
             fits.writeto(path, data)
+        flat_path = pathlib.Path(folder, "flat.fits")
+        fits.writeto(flat_path, flat)
+        extractor = source_extractor(folder, flat_path, runs)
+        output = pathlib.Path(folder, "o.fits")
         peers = {
-            "nebuliser_90_30": [("bottleneck, filters alone", cpu(lambda: filters(image, 91, 31, 3), 1) / mpx)],
-            "nebuliser_30_10": [("bottleneck, filters alone", cpu(lambda: filters(image, 31, 11, 1), 3) / mpx)],
-            "mesh": [
-                ("sep", cpu(lambda: (lambda b: (b.back(), b.rms()))(sep.Background(flat, bw=64, bh=64)), runs) / mpx),
-                ("photutils", cpu(photutils_mesh, 1) / mpx),
+            "nebuliser_90_30": [measured("bottleneck, filters alone", lambda: filters(image, 91, 31, 3), 1)],
+            "nebuliser_30_10": [measured("bottleneck, filters alone", lambda: filters(image, 31, 11, 1), 3)],
+            "running_medians_91": [measured("bottleneck", lambda: medians(image, 91), 3)],
+            "running_medians_31": [measured("bottleneck", lambda: medians(image, 31), 3)],
+            "mesh": [measured("sep", mesh, runs), measured("photutils", photutils_mesh, 1)],
+            "sources": [
+                measured("sep", sep_sources, runs),
+                *((name, seconds / mpx, peak / image.size) for name, seconds, peak in extractor),
+                measured("photutils", photutils_sources, 1),
             ],
-            "sources": [("sep", cpu(sep_sources, runs) / mpx), ("photutils", cpu(photutils_sources, 1) / mpx)],
             "contours_residual": [
-                ("contourpy", cpu(lambda: contourpy.contour_generator(z=residual).lines(15.0), runs) / mpx),
-                ("scikit-image", cpu(lambda: find_contours(residual, 15.0), 1) / mpx),
+                measured("contourpy", lambda: contourpy.contour_generator(z=residual).lines(15.0), runs),
+                measured("scikit-image", lambda: find_contours(residual, 15.0), 1),
             ],
             "contours_stars": [
-                ("contourpy", cpu(lambda: contourpy.contour_generator(z=flat).lines(15.0), runs) / mpx),
-                ("scikit-image", cpu(lambda: find_contours(flat, 15.0), 1) / mpx),
+                measured("contourpy", lambda: contourpy.contour_generator(z=flat).lines(15.0), runs),
+                measured("scikit-image", lambda: find_contours(flat, 15.0), 1),
             ],
-            "fit_moffat": [("MINPACK (leastsq)", 1e3 * cpu(lambda: [minpack(s) for s in few], 3) / len(few))],
+            "fit_moffat": [each("MINPACK (leastsq)", minpack, 3)],
             "fit_compound": [
-                ("MINPACK (leastsq)", 1e3 * cpu(lambda: [unbounded(s) for s in few], 3) / len(few)),
-                ("scipy least_squares, bounded", 1e3 * cpu(lambda: [bounded(s) for s in few], 1) / len(few)),
+                each("MINPACK (leastsq)", unbounded, 3),
+                each("scipy least_squares, bounded", bounded, 1),
             ],
-            "read": [("astropy", cpu(lambda: np.array(fits.getdata(paths[0], memmap=False)), runs) / mpx)],
-            "write": [("astropy", cpu(lambda: fits.writeto(paths[0].with_name("o.fits"), image, overwrite=True), runs) / mpx)],
+            "read": [measured("astropy", lambda: np.array(fits.getdata(paths[0], memmap=False)), runs)],
+            "write": [measured("astropy", lambda: fits.writeto(output, image, overwrite=True), runs)],
         }
         command = [arguments.kernels, *paths, str(runs)]
         ours = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    print("| kernel | Skyloom | peer | its time | ratio |\n|---|---|---|---|---|")
+    shown = lambda value, digits: "" if np.isnan(value) else f"{value:.{digits}f}"
+    print("| kernel | Skyloom | peer | its time | ratio | Skyloom (B/px) | its memory | ratio |")
+    print("|---|---|---|---|---|---|---|---|")
     for name, list_ in peers.items():
-        for peer, value in list_:
-            print(f"| {name} | {ours[name]:.4f} | {peer} | {value:.4f} | {value / ours[name]:.1f} |")
+        own = ours.get(f"{name}_bytes", np.nan) / image.size
+        for peer, value, peak in list_:
+            row = [name, f"{ours[name]:.4f}", peer, f"{value:.4f}", f"{value / ours[name]:.1f}"]
+            has_both = not np.isnan(peak) and own >= 0.05
+            row += [shown(own, 1), shown(peak, 1), shown(peak / own, 1)] if has_both else ["", shown(peak, 1), ""]
+            print(f"| {' | '.join(row)} |")
 
 
 if __name__ == "__main__":

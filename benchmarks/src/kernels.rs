@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2};
 use skyloom_data::PsfModel;
 use skyloom_stages::background::mesh::{MeshBackground, MeshMaps, mesh_background};
-use skyloom_stages::background::nebuliser::{Nebulise, Nebulised, nebulise};
+use skyloom_stages::background::nebuliser::{Nebulise, Nebulised, nebulise, running_medians};
 use skyloom_stages::contour::{Contour, ContourOptions, find_contours};
 use skyloom_stages::psf::{Bounds, Fit, FitOptions, FitPixel, Params, fit};
 use skyloom_stages::segment::{
@@ -18,6 +18,12 @@ const GO_ON: &(dyn Fn(u64) -> bool + Sync) = &|_| true;
 pub fn nebuliser(image: ArrayView2<'_, f32>, median: usize, linear: usize, iterations: usize) -> Option<Nebulised> {
     let bad = Array2::from_elem(image.dim(), false);
     nebulise(image, bad.view(), &Nebulise { iterations, ..Nebulise::new(median, linear) }, GO_ON).ok()
+}
+
+/// Running medians along the rows, then along the columns.
+#[must_use]
+pub fn medians(image: ArrayView2<'_, f32>, window: usize) -> Option<Array2<f32>> {
+    running_medians(image, window, GO_ON).ok()
 }
 
 /// Background mesh and noise map in boxes of `box_px`.

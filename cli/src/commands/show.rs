@@ -44,7 +44,7 @@ pub fn run(args: &ShowArgs) -> Result<(), CommandFailure> {
         }
         _ => {
             let file = Deliverable::decode(&path).map_err(decode_error)?;
-            let size = file.bytes().len() as u64;
+            let size = file.bytes().map_err(|e| decode_error(e.into()))?.len() as u64;
             (json!({ "bytes": size }), format!("{}\n", show_bytes(size)))
         }
     };

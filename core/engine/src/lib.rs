@@ -43,6 +43,7 @@
 //! One stream of [`Event`]s feeds progress bars, JSON lines, tests; the [`RunReport`] is `run.json`.
 
 mod context;
+mod deliverable;
 mod diagnostic;
 mod digest;
 mod event;
@@ -67,6 +68,7 @@ mod stage;
 mod store;
 
 pub use context::{CancelToken, Context, InputProduct, InputProducts, Progress, Services, Silence, StageSink};
+pub use deliverable::{Deliverable, FileContent};
 pub use diagnostic::Diagnostic;
 pub use digest::{Digest, DigestBuilder, FileDigests};
 pub use event::{Event, Observer};
@@ -84,7 +86,7 @@ pub use ordered_sum::{SUM_CHUNK, ordered_sum};
 pub use plan::{Ledger, Plan, PlanError, PlanOptions, PlannedFile, PlannedNode, PlannedVerdict, Why};
 pub use port::{Arity, In, InputPort, Many, Opt, Out, OutputPort, Signature};
 pub use problem::{Place, Problems, StageProblem};
-pub use product::{CodecError, Deliverable, Product, ProductKind, ProductType};
+pub use product::{CodecError, Product, ProductKind, ProductType};
 pub use registry::{
     BuildError, Choice, ParamInfo, Registry, RegistryError, StageInfo, StageSource, parameters, undocumented_parameters,
 };

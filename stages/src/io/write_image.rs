@@ -1,5 +1,7 @@
 //! `io.write_image`: an image becomes a FITS file.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use skyloom_data::facets::ImageFacet;
 use skyloom_data::{Image, fits};
@@ -61,18 +63,15 @@ impl Stage for WriteImage {
     }
 
     fn estimate(&self, inputs: &Facets) -> Demand {
-        // The image and the file, both with a mask plane.
+        // The image with its mask plane; the file is made while it is written.
         let image = ImageFacet::from_facet(&inputs.get(Self::IMAGE.name)).bytes();
-        Demand { peak_bytes: 2 * image + (1 << 20), threads: 1 }
+        Demand { peak_bytes: image + (1 << 20), threads: 1 }
     }
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), StageError> {
         let image = cx.input(&Self::IMAGE)?;
-        let bytes = match &self.extension {
-            None => fits::image_to_fits_bytes(&image, self.include_mask)?,
-            Some(name) => fits::image_extension_to_fits_bytes(&image, name, self.include_mask)?,
-        };
-        cx.set(&Self::FILE, Deliverable::new("fits", bytes));
+        let file = fits::ImageFile::new(image, self.include_mask, self.extension.as_deref())?;
+        cx.set(&Self::FILE, Deliverable::streamed("fits", Arc::new(file)));
         Ok(())
     }
 }

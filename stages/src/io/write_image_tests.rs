@@ -41,7 +41,7 @@ fn the_mask_is_left_out_when_asked() {
         .run()
         .expect("it runs");
     let bytes = outcome.get::<Deliverable>("file");
-    assert_eq!(bytes.bytes().len(), 2 * 2880);
+    assert_eq!(bytes.bytes().expect("a vector takes all").len(), 2 * 2880);
 }
 
 #[test]

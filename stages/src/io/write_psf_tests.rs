@@ -38,7 +38,7 @@ fn the_file_has_a_table_per_model_and_a_map() {
     let bytes = outcome.get::<Deliverable>("file");
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("psf.fits");
-    std::fs::write(&path, bytes.bytes()).expect("written");
+    std::fs::write(&path, bytes.bytes().expect("in memory")).expect("written");
     let choose = |name: &str| skyloom_data::fits::HduChoice::Name(name.to_owned());
     for (name, columns) in [("FAINT_MOFFAT", 7 + 8), ("BRIGHT_COMPOUND", 7 + 16)] {
         let table = read_bintable(&path, Some(&choose(name))).expect("a table").table;

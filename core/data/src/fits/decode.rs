@@ -41,12 +41,12 @@ impl Encoding {
         (self.bitpix.unsigned_abs() / 8) as usize
     }
 
-    /// Decodes as many pixels as `out` has.
+    /// Decodes all pixels of `bytes` into a slice of their number, or behind the others of a vector.
     ///
     /// The unsigned integers that BZERO makes of signed ones stay exact. Other scaling is done as astropy does it, so
     /// that pixels are equal to astropy's bit for bit: in single precision for 8- and 16-bit integers and 32-bit floats
     /// (a few units in the last place less exact), in double precision, rounded once, for the others.
-    pub(super) fn decode(self, bytes: &[u8], out: &mut [f32]) {
+    pub(super) fn decode<S: PixelSink + ?Sized>(self, bytes: &[u8], out: &mut S) {
         match self.bitpix {
             8 => self.integers::<1>(bytes, out, |b| i64::from(b[0])),
             16 => self.integers::<2>(bytes, out, |b| i64::from(i16::from_be_bytes(b))),
@@ -73,7 +73,12 @@ impl Encoding {
         if self.bzero == 0.0 { scaled } else { scaled + self.bzero as f32 }
     }
 
-    fn integers<const N: usize>(self, bytes: &[u8], out: &mut [f32], read: impl Fn([u8; N]) -> i64) {
+    fn integers<const N: usize>(
+        self,
+        bytes: &[u8],
+        out: &mut (impl PixelSink + ?Sized),
+        read: impl Fn([u8; N]) -> i64,
+    ) {
         let is_blank = |v: i64| self.blank == Some(v);
         // 2^63 is the offset of unsigned 64-bit integers; sums of two such numbers fit in 128 bits.
         let is_shifted =
@@ -104,9 +109,25 @@ impl Encoding {
     }
 }
 
-fn each<const N: usize>(bytes: &[u8], out: &mut [f32], value: impl Fn([u8; N]) -> f32) {
+fn each<const N: usize>(bytes: &[u8], out: &mut (impl PixelSink + ?Sized), value: impl Fn([u8; N]) -> f32) {
     let (pixels, _) = bytes.as_chunks::<N>();
-    for (o, &b) in out.iter_mut().zip(pixels) {
-        *o = value(b);
+    out.put(pixels.iter().map(|&b| value(b)));
+}
+
+/// Where decoded pixels go.
+pub(super) trait PixelSink {
+    fn put(&mut self, pixels: impl Iterator<Item = f32>);
+}
+
+impl PixelSink for [f32] {
+    fn put(&mut self, pixels: impl Iterator<Item = f32>) {
+        self.iter_mut().zip(pixels).for_each(|(to, v)| *to = v);
+    }
+}
+
+/// Behind what is there: memory that nobody had to zero.
+impl PixelSink for Vec<f32> {
+    fn put(&mut self, pixels: impl Iterator<Item = f32>) {
+        self.extend(pixels);
     }
 }

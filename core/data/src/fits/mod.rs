@@ -40,7 +40,9 @@ pub use bintable_write::{bintable_bytes, write_bintable};
 pub use choice::HduChoice;
 pub use error::{FitsError, FitsErrorKind};
 pub use facts::{FactOptions, carried_elsewhere, image_facts};
-pub use product::{image_extension_to_fits_bytes, image_to_fits_bytes, read_product, write_product, write_product_to};
+pub use product::{
+    ImageFile, image_extension_to_fits_bytes, image_to_fits_bytes, read_product, write_product, write_product_to,
+};
 pub use psf_file::{psf_field_to_fits_bytes, psf_set_to_fits_bytes};
 pub use read_image::{LoadedImage, OpenImage, ReadOptions, check_confidence_shape, header_wcs, read_image};
 pub use reader::{FitsImageReader, ImageHeader, read_header};

@@ -8,13 +8,15 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use ndarray::Array2;
-use skyloom_engine::CodecError;
+use skyloom_engine::{CodecError, FileContent, Product as _};
 
 use super::decode::Encoding;
 use super::error::{FitsError, FitsErrorKind};
 use super::hdu::{Hdu, HduKind, scan};
+use super::reader::CHUNK_BYTES;
 use super::source::Source;
 use super::writer::{HeaderRecords, LONG_STRINGS_KEY, write_rows};
 use crate::header::{CardValue, Header};
@@ -70,7 +72,35 @@ fn fits_bytes(image: &Image, include_mask: bool, extension: Option<&str>) -> Res
     Ok(out)
 }
 
+/// The file of [`image_to_fits_bytes`] or [`image_extension_to_fits_bytes`], made while it is written.
+#[derive(Debug)]
+pub struct ImageFile {
+    image: Arc<Image>,
+    headers: Headers,
+}
+
+impl ImageFile {
+    /// With or without the mask plane; `extension` names an image extension for the pixels.
+    ///
+    /// # Errors
+    /// When the image holds what FITS cannot express; see [`write_product`].
+    pub fn new(image: Arc<Image>, include_mask: bool, extension: Option<&str>) -> Result<Self, FitsError> {
+        let headers = Headers::of(&image, include_mask, extension)?;
+        Ok(Self { image, headers })
+    }
+}
+
+impl FileContent for ImageFile {
+    fn write_to(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        self.headers.write(&self.image, out)
+    }
+    fn resident_bytes(&self) -> u64 {
+        self.image.resident_bytes()
+    }
+}
+
 /// The headers, made before anything is written.
+#[derive(Debug)]
 struct Headers {
     /// The header of the pixels, after that of an empty primary HDU where they are in an extension.
     primary: Vec<u8>,
@@ -203,16 +233,14 @@ pub fn read_product(path: &Path) -> Result<Image, CodecError> {
     let encoding = Encoding::of(path, primary)?;
     let shape = shape_of(primary).filter(|_| primary.bitpix == -32).ok_or_else(|| unexpected(primary.describe()))?;
 
-    let mut pixels = vec![0.0_f32; shape.0 * shape.1];
-    read_chunks::<f32>(&mut source, primary, 4, &mut pixels, |bytes, out| encoding.decode(bytes, out))?;
+    let mut pixels: Vec<f32> = Vec::with_capacity(shape.0 * shape.1);
+    read_chunks(&mut source, primary, 4 * shape.0 * shape.1, |bytes| encoding.decode(bytes, &mut pixels))?;
     let mask = match hdus.get(1) {
         None => None,
         Some(hdu) if hdu.has_name(MASK_NAME) && hdu.bitpix == 16 && shape_of(hdu) == Some(shape) => {
-            let mut mask = vec![0_u16; shape.0 * shape.1];
-            read_chunks::<u16>(&mut source, hdu, 2, &mut mask, |bytes, out| {
-                for (m, &b) in out.iter_mut().zip(bytes.as_chunks::<2>().0) {
-                    *m = u16::from_be_bytes(b) ^ 0x8000;
-                }
+            let mut mask: Vec<u16> = Vec::with_capacity(shape.0 * shape.1);
+            read_chunks(&mut source, hdu, 2 * shape.0 * shape.1, |bytes| {
+                mask.extend(bytes.as_chunks::<2>().0.iter().map(|&b| u16::from_be_bytes(b) ^ 0x8000));
             })?;
             Some(Mask::from_shape_vec(shape, mask).map_err(CodecError::format)?)
         }
@@ -241,21 +269,11 @@ fn shape_of(hdu: &Hdu) -> Option<(usize, usize)> {
     }
 }
 
-fn read_chunks<T>(
-    source: &mut Source,
-    hdu: &Hdu,
-    size: usize,
-    out: &mut [T],
-    decode: impl Fn(&[u8], &mut [T]),
-) -> Result<(), FitsError> {
-    const PIXELS: usize = 1 << 18;
-    let mut bytes = vec![0; PIXELS.min(out.len()) * size];
-    let mut offset = hdu.data_start;
-    for chunk in out.chunks_mut(PIXELS) {
-        let bytes = &mut bytes[..chunk.len() * size];
-        source.read_at(offset, bytes)?;
-        decode(bytes, chunk);
-        offset += bytes.len() as u64;
+/// Shows the `len` bytes of an array piece by piece.
+fn read_chunks(source: &mut Source, hdu: &Hdu, len: usize, mut decode: impl FnMut(&[u8])) -> Result<(), FitsError> {
+    let mut room = Vec::new();
+    for at in (0..len).step_by(CHUNK_BYTES) {
+        decode(source.bytes_at(hdu.data_start + at as u64, CHUNK_BYTES.min(len - at), &mut room)?);
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! From a file to an [`Image`]: pixels, mask plane, WCS and facts.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use ndarray::Array2;
-use rayon::prelude::*;
 
 use super::choice::HduChoice;
 use super::error::{FitsError, FitsErrorKind};
@@ -116,9 +116,14 @@ impl<'a> OpenImage<'a> {
     pub fn read(mut self, on_rows: &(dyn Fn(usize) -> bool + Sync)) -> Result<LoadedImage, FitsError> {
         let options = self.options;
         let header = self.reader.header().clone();
-        let mut pixels = self.reader.read_all(options.band_rows, on_rows)?;
+        let counts = Mutex::new(Counts::default());
+        let pixels = self.reader.read_all_with(options.band_rows, on_rows, &|part| {
+            let found = clean(part, options);
+            let mut all = counts.lock().unwrap_or_else(PoisonError::into_inner);
+            *all = all.plus(found);
+        })?;
         drop(self.reader);
-        let counts = clean(&mut pixels, options);
+        let counts = counts.into_inner().unwrap_or_else(PoisonError::into_inner);
         let shape = (header.height, header.width);
         let pixels =
             Array2::from_shape_vec(shape, pixels).map_err(|e| FitsError::unwritable(e, "pixels of one image"))?;
@@ -202,24 +207,38 @@ impl Counts {
 
 /// Makes NaN of infinite pixels and counts what will be masked.
 fn clean(pixels: &mut [f32], options: &ReadOptions) -> Counts {
-    pixels
-        .par_chunks_mut(1 << 16)
-        .map(|chunk| {
-            let mut counts = Counts::default();
-            for v in chunk {
-                if v.is_finite() {
-                    let bits = bits(*v, options);
-                    counts.saturated += u64::from(bits & MaskBits::SATURATED != 0);
-                    counts.zero += u64::from(bits & MaskBits::BAD != 0);
-                } else {
-                    counts.infinite += u64::from(v.is_infinite());
-                    counts.nan += u64::from(v.is_nan());
-                    *v = f32::NAN;
-                }
+    let mut counts = Counts::default();
+    for part in pixels.chunks_mut(1 << 12) {
+        if !any_masked(part, options) {
+            continue;
+        }
+        for v in part {
+            if v.is_finite() {
+                let bits = bits(*v, options);
+                counts.saturated += u64::from(bits & MaskBits::SATURATED != 0);
+                counts.zero += u64::from(bits & MaskBits::BAD != 0);
+            } else {
+                counts.infinite += u64::from(v.is_infinite());
+                counts.nan += u64::from(v.is_nan());
+                *v = f32::NAN;
             }
-            counts
-        })
-        .reduce(Counts::default, Counts::plus)
+        }
+    }
+    counts
+}
+
+/// Whether [`bits`] has something to say of any pixel; without branches, which makes it vector code.
+fn any_masked(pixels: &[f32], options: &ReadOptions) -> bool {
+    // The smallest single-precision number that is not below the level.
+    let level = options.saturation.map_or(f32::INFINITY, |level| {
+        let near = level as f32;
+        if f64::from(near) < level { near.next_up() } else { near }
+    });
+    let mut any = false;
+    for &v in pixels {
+        any |= !v.is_finite() | (v >= level) | (options.mask_zero & (v == 0.0));
+    }
+    any
 }
 
 fn bits(v: f32, options: &ReadOptions) -> u16 {

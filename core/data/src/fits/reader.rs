@@ -14,7 +14,7 @@ use super::tile_cards::check_tile_cards;
 use crate::header::{CardValue, Header};
 
 /// Bytes that are decoded at a time: large enough for the disk, small enough for the cache.
-const CHUNK_BYTES: usize = 1 << 20;
+pub(super) const CHUNK_BYTES: usize = 1 << 17;
 
 /// What a file says of one of its images, without the pixels.
 #[derive(Debug, Clone, PartialEq)]
@@ -186,11 +186,9 @@ impl FitsImageReader {
             Pixels::Tiles(tiles) => tiles.read(&self.path, first, out),
             Pixels::Plain(encoding) => {
                 let size = encoding.pixel_bytes();
-                let mut bytes = vec![0; (CHUNK_BYTES / size).min(out.len()) * size];
-                let mut offset = self.data_start + first * size as u64;
+                let (mut offset, mut room) = (self.data_start + first * size as u64, Vec::new());
                 for chunk in out.chunks_mut(CHUNK_BYTES / size) {
-                    let bytes = &mut bytes[..chunk.len() * size];
-                    self.source.read_at(offset, bytes)?;
+                    let bytes = self.source.bytes_at(offset, chunk.len() * size, &mut room)?;
                     encoding.decode(bytes, chunk);
                     offset += bytes.len() as u64;
                 }
@@ -210,6 +208,16 @@ impl FitsImageReader {
         band_rows: Option<usize>,
         on_rows: &(dyn Fn(usize) -> bool + Sync),
     ) -> Result<Vec<f32>, FitsError> {
+        self.read_all_with(band_rows, on_rows, &|_| ())
+    }
+
+    /// The same; `finish` sees every pixel once, in pieces that are still in the cache.
+    pub(super) fn read_all_with(
+        &mut self,
+        band_rows: Option<usize>,
+        on_rows: &(dyn Fn(usize) -> bool + Sync),
+        finish: &(dyn Fn(&mut [f32]) + Sync),
+    ) -> Result<Vec<f32>, FitsError> {
         let (width, height) = (self.header.width, self.header.height);
         let too_large = |_| {
             let found = format!("an image of {width} x {height} pixels");
@@ -218,13 +226,31 @@ impl FitsImageReader {
         let n = width.saturating_mul(height);
         let mut pixels: Vec<f32> = Vec::new();
         pixels.try_reserve_exact(n).map_err(too_large)?;
-        pixels.resize(n, 0.0);
 
         // About a million pixels per band; whole rows of tiles, so that no tile is unpacked twice.
         let rows = band_rows.unwrap_or((1 << 20) / width.max(1)).clamp(1, height.max(1));
         let rows = rows.next_multiple_of(self.tile_rows.min(height.max(1)));
+        if let Pixels::Plain(encoding) = &self.pixels {
+            let (size, mut room) = (encoding.pixel_bytes(), Vec::new());
+            while pixels.len() < n {
+                let end = n.min(pixels.len() + rows * width);
+                let n_rows = (end - pixels.len()) / width;
+                while pixels.len() < end {
+                    let start = pixels.len();
+                    let len = (end - start).min(CHUNK_BYTES / size) * size;
+                    let offset = self.data_start + start as u64 * size as u64;
+                    encoding.decode(self.source.bytes_at(offset, len, &mut room)?, &mut pixels);
+                    finish(&mut pixels[start..]);
+                }
+                if !on_rows(n_rows) {
+                    return Err(FitsError::cancelled(&self.path));
+                }
+            }
+            return Ok(pixels);
+        }
+        pixels.resize(n, 0.0);
         let proceed = |n| if on_rows(n) { Ok(()) } else { Err(FitsError::cancelled(&self.path)) };
-        if self.header.is_compressed && rayon::current_num_threads() > 1 {
+        if rayon::current_num_threads() > 1 {
             let (path, label, index) = (&self.path, &self.label, self.header.hdu);
             let memory = memory_for_tiles(&mut self.source)?;
             // Each thread opens the file for itself; a band carries its own error, and the first in order is reported.
@@ -236,6 +262,7 @@ impl FitsImageReader {
                     |tiles, (i, band)| {
                         let tiles = tiles.as_mut().map_err(|e| e.clone())?;
                         tiles.read(path, (i * rows) as u64 * width as u64, band)?;
+                        finish(band);
                         proceed(band.len() / width)
                     },
                 )
@@ -246,6 +273,7 @@ impl FitsImageReader {
             for (i, band) in pixels.chunks_mut((rows * width).max(1)).enumerate() {
                 let n = band.len() / width;
                 self.read_rows(i * rows, n, band)?;
+                finish(band);
                 if !on_rows(n) {
                     return Err(FitsError::cancelled(&path));
                 }

@@ -143,6 +143,27 @@ impl Source {
         Ok(bytes)
     }
 
+    /// `len` bytes from `offset` on; from disk they come through `room`, which is used again.
+    pub(super) fn bytes_at<'a>(
+        &'a mut self,
+        offset: u64,
+        len: usize,
+        room: &'a mut Vec<u8>,
+    ) -> Result<&'a [u8], FitsError> {
+        if let Bytes::Memory(bytes) = &self.bytes
+            && offset.saturating_add(len as u64) <= bytes.len() as u64
+        {
+            // Borrowed anew: the compiler takes a borrow that one path returns for one that lasts on the other.
+            let Bytes::Memory(bytes) = &self.bytes else { return Ok(&[]) };
+            return Ok(&bytes[offset as usize..][..len]);
+        }
+        if room.len() < len {
+            room.resize(len, 0);
+        }
+        self.read_at(offset, &mut room[..len])?;
+        Ok(&room[..len])
+    }
+
     /// Fills `out` from byte `offset` on.
     pub(super) fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), FitsError> {
         let end = offset.saturating_add(out.len() as u64);

@@ -100,19 +100,24 @@ pub(super) fn write_rows<T: Copy, const N: usize>(
     array: ArrayView2<'_, T>,
     encode: impl Fn(T) -> [u8; N],
 ) -> io::Result<()> {
-    let mut buffer: Vec<u8> = Vec::with_capacity(CHUNK + array.ncols() * N);
-    for row in array.rows() {
-        let start = buffer.len();
-        buffer.resize(start + row.len() * N, 0);
-        for (to, &value) in buffer[start..].as_chunks_mut::<N>().0.iter_mut().zip(row) {
-            *to = encode(value);
+    let mut buffer: Vec<[u8; N]> = Vec::with_capacity(CHUNK / N);
+    let mut put = |mut values: &[T]| -> io::Result<()> {
+        while !values.is_empty() {
+            let (now, later) = values.split_at(values.len().min(CHUNK / N - buffer.len()));
+            buffer.extend(now.iter().map(|&value| encode(value)));
+            if buffer.len() == CHUNK / N {
+                out.write_all(buffer.as_flattened())?;
+                buffer.clear();
+            }
+            values = later;
         }
-        if buffer.len() >= CHUNK {
-            out.write_all(&buffer)?;
-            buffer.clear();
-        }
+        Ok(())
+    };
+    match array.as_slice() {
+        Some(all) => put(all)?,
+        None => array.rows().into_iter().try_for_each(|row| put(&row.to_vec()))?,
     }
-    out.write_all(&buffer)?;
+    out.write_all(buffer.as_flattened())?;
     write_padding(out, (array.len() * N) as u64)
 }
 

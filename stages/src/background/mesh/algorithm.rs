@@ -7,7 +7,7 @@ use crate::background::Watch;
 
 use super::boxes::Clipper;
 use super::fill::fill_cells;
-use super::lanes::gather;
+use super::lanes::{Value as _, gather};
 use super::limits::image_limits;
 use super::params::MeshBackground;
 use super::smooth::median_filter;
@@ -194,7 +194,8 @@ fn measure_boxes(
     watch: Watch<'_>,
 ) -> Result<Array2<Measured>, MeshError> {
     // Infinite pixels take no part, NaN compares as outside.
-    let (low, high) = (limits.start().max(-f64::MAX), limits.end().min(f64::MAX));
+    let (low, high) =
+        (f32::at_least(limits.start().max(f64::from(f32::MIN))), f32::at_most(limits.end().min(f64::from(f32::MAX))));
     let shape = (height.div_ceil(box_px[0]), width.div_ceil(box_px[1]));
     let rows: Result<Vec<Vec<Measured>>, MeshError> = (0..shape.0)
         .into_par_iter()

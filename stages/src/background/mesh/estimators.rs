@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::boxes::Clipped;
+use super::lanes::Value;
 
 /// `1 / Phi^-1(3/4)`: the standard deviation of a Gaussian over its median absolute deviation.
 const MAD_TO_SIGMA: f64 = 1.482_602_218_505_602;
@@ -43,7 +44,8 @@ pub enum NoiseEstimator {
 impl BackgroundEstimator {
     /// The level of clipped values; NaN when there are none.
     #[must_use]
-    pub fn level(self, clipped: &Clipped<'_>) -> f64 {
+    #[expect(private_bounds, reason = "pixels or numbers; nobody else needs another type")]
+    pub fn level<T: Value>(self, clipped: &Clipped<'_, T>) -> f64 {
         let (mean, median) = (clipped.mean(), clipped.median());
         match self {
             Self::Median => median,
@@ -67,7 +69,8 @@ impl BackgroundEstimator {
 impl NoiseEstimator {
     /// The scatter of clipped values; NaN when there are none.
     #[must_use]
-    pub fn scatter(self, clipped: &Clipped<'_>) -> f64 {
+    #[expect(private_bounds, reason = "pixels or numbers; nobody else needs another type")]
+    pub fn scatter<T: Value>(self, clipped: &Clipped<'_, T>) -> f64 {
         match self {
             Self::Std => clipped.std(),
             Self::MadStd => MAD_TO_SIGMA * median_deviation(clipped.kept(), clipped.median()),

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::background::order_statistics::{RowValues, exact_median};
 
-use super::lanes::{Moments, counts, good, moments, near};
+use super::lanes::{Moments, collect_between, counts, good, moments};
 
 /// Pixels of the sample that says where the median is looked for.
 const SAMPLE: usize = 1 << 16;
@@ -17,7 +17,7 @@ const REACH_SIGMA: f64 = 6.0;
 pub(super) fn image_limits(pixels: &[f32], bad: &[bool], width: usize, sigma: f64) -> RangeInclusive<f64> {
     let row = |y: usize| y * width..(y + 1) * width;
     let [low, high] = near_median(pixels, bad);
-    let (start, everything) = (f64::from(low), f64::from(f32::MAX));
+    let everything = f32::MAX;
     // One pass: sums per row, combined in order, and the values near the median. The same for any number of threads.
     let rows: Vec<(Moments, [u64; 2], Vec<f32>)> = (0..pixels.len() / width)
         .into_par_iter()
@@ -26,9 +26,9 @@ pub(super) fn image_limits(pixels: &[f32], bad: &[bool], width: usize, sigma: f6
             |values, y| {
                 good(&pixels[row(y)], &bad[row(y)], values);
                 let mut found = Vec::new();
-                near(values, low, high, &mut found);
-                let [n_below, n] = counts(values, start, everything);
-                (moments(values, -everything, everything, start), [n_below, n_below + n], found)
+                collect_between(values, low, high, &mut found);
+                let [n_below, n] = counts(values, low, everything);
+                (moments(values, -everything, everything, f64::from(low)), [n_below, n_below + n], found)
             },
         )
         .collect();

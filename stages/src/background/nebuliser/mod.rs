@@ -10,7 +10,9 @@ mod line_pass;
 mod params;
 mod rank_set;
 mod robust;
+mod running_mean;
 mod running_median;
+mod running_medians;
 mod square_pass;
 mod stage;
 #[cfg(test)]
@@ -21,3 +23,4 @@ mod vector;
 pub use algorithm::{NebuliseError, Nebulised, nebulise};
 pub use params::{FilterAxis, Nebulise, Statistics};
 pub use robust::{RobustStatistics, robust_statistics};
+pub use running_medians::running_medians;

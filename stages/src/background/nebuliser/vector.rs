@@ -58,13 +58,14 @@ pub(super) trait Vector: Copy {
     fn transpose(block: &mut [Self; LANES]);
 }
 
-/// An array of vectors, made one by one: a closure would not be compiled for the wide registers.
+/// An array of vectors, made one by one: the closure of an iterator would not be compiled for the wide registers.
 macro_rules! each {
     ($n:expr, $i:ident => $value:expr) => {{
         let mut all = [V::splat(0); $n];
-        #[allow(clippy::needless_range_loop)]
-        for $i in 0..$n {
+        let mut $i = 0;
+        while $i < $n {
             all[$i] = $value;
+            $i += 1;
         }
         all
     }};

@@ -265,7 +265,7 @@ fn nested_isophotes_and_regions_follow_the_new_ids() {
         let harness = Harness::new(stage).input("table", table.clone()).input("isophotes", isophotes.clone());
         let outcome = harness.run().unwrap();
         let file = outcome.get::<skyloom_engine::Deliverable>("file");
-        let regions: serde_json::Value = serde_json::from_slice(file.bytes()).unwrap();
+        let regions: serde_json::Value = serde_json::from_slice(&file.bytes().unwrap()).unwrap();
         let features = regions["features"].as_array().unwrap();
         assert_eq!(features.len(), n);
         for feature in features {

@@ -149,7 +149,7 @@ fn the_tables_say_which_object_was_found_by_what() {
     let metric = |name: &str| outcome.metrics.iter().find(|(n, _)| n == name).unwrap().1;
     assert_eq!((metric("n_planted"), metric("n_recovered")), (23.0, 11.0));
     assert!((metric("mag_bias") - 0.1).abs() < 1e-9);
-    assert!(outcome.get::<Deliverable>("file").bytes().starts_with(b"\x89PNG"));
+    assert!(outcome.get::<Deliverable>("file").bytes().unwrap().starts_with(b"\x89PNG"));
 }
 
 #[test]

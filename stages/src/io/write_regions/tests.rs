@@ -37,7 +37,7 @@ fn harness(format: RegionFormat, label: &str, table: Table) -> Harness {
 
 fn text(harness: &Harness) -> String {
     let file = harness.run().unwrap().get::<Deliverable>("file");
-    String::from_utf8(file.bytes().to_vec()).unwrap()
+    String::from_utf8(file.bytes().unwrap().to_vec()).unwrap()
 }
 
 #[test]

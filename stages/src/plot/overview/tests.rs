@@ -57,7 +57,7 @@ fn harness() -> Harness {
 fn picture(harness: &Harness) -> image::RgbImage {
     let file = harness.run().unwrap().get::<Deliverable>("file");
     assert_eq!(skyloom_engine::Product::extension(&*file), "png");
-    image::load_from_memory(file.bytes()).unwrap().to_rgb8()
+    image::load_from_memory(&file.bytes().unwrap()).unwrap().to_rgb8()
 }
 
 #[test]
