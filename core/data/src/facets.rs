@@ -15,6 +15,8 @@ pub struct ImageFacet {
     pub band: Option<String>,
     /// Whether there is a WCS.
     pub has_wcs: Option<bool>,
+    /// `false` when there is surely no mask plane: maps that are defined everywhere.
+    pub has_mask: Option<bool>,
 }
 
 impl ImageFacet {
@@ -26,10 +28,8 @@ impl ImageFacet {
             height: facet.int("height").map(|v| v as usize),
             unit: facet.text("unit").map(str::to_owned),
             band: facet.text("band").map(str::to_owned),
-            has_wcs: match facet.get("has_wcs") {
-                Some(FacetValue::Bool(v)) => Some(*v),
-                _ => None,
-            },
+            has_wcs: truth(facet, "has_wcs"),
+            has_mask: truth(facet, "has_mask"),
         }
     }
 
@@ -52,6 +52,9 @@ impl ImageFacet {
         if let Some(v) = self.has_wcs {
             facet.set("has_wcs", FacetValue::Bool(v));
         }
+        if let Some(v) = self.has_mask {
+            facet.set("has_mask", FacetValue::Bool(v));
+        }
         facet
     }
 
@@ -61,10 +64,17 @@ impl ImageFacet {
         self.width.unwrap_or(0) as u64 * self.height.unwrap_or(0) as u64
     }
 
-    /// Bytes of the pixels and a mask plane.
+    /// Bytes of the pixels and, unless there surely is none, a mask plane.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.n_pixels() * 6
+        self.n_pixels() * if self.has_mask == Some(false) { 4 } else { 6 }
+    }
+}
+
+fn truth(facet: &Facet, name: &str) -> Option<bool> {
+    match facet.get(name) {
+        Some(FacetValue::Bool(v)) => Some(*v),
+        _ => None,
     }
 }
 

@@ -121,13 +121,13 @@ impl Stage for Trace {
 
     fn estimate(&self, inputs: &Facets) -> Demand {
         let image = ImageFacet::from_facet(&inputs.get("image"));
-        let maps = if inputs.is_wired("noise") { 2 } else { 1 };
-        // Isolated noise peaks above 3 sigma give one vertex per 150 pixels; extended light and correlated noise more.
-        // 1 per 32, at 64 bytes while pieces are joined, is on the safe side down to about 2 sigma.
-        let contours = image.n_pixels() * 2 * self.levels_sigma.len() as u64;
+        let noise = if inputs.is_wired("noise") { ImageFacet::from_facet(&inputs.get("noise")).bytes() } else { 0 };
+        // Isolated noise peaks above 3 sigma give one vertex per 150 pixels, a crowded field with its stars one per 12, at 64
+        // bytes while pieces are joined.
+        let contours = image.n_pixels() * (4 + 2 * self.levels_sigma.len() as u64);
         let threads = image.height.unwrap_or(0).div_ceil(DEFAULT_BAND_ROWS).max(1);
         let rows = image.width.unwrap_or(0) as u64 * 16 * 64;
-        Demand { peak_bytes: maps * image.bytes() + contours + rows + (1 << 20), threads }
+        Demand { peak_bytes: image.bytes() + noise + contours + rows + (1 << 20), threads }
     }
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), StageError> {

@@ -223,6 +223,7 @@ impl Stage for ReadImage {
                     unit: meta.unit,
                     band: meta.band,
                     has_wcs,
+                    has_mask: None,
                 };
                 outputs.set(Self::IMAGE.name, facet.to_facet());
             }

@@ -149,7 +149,8 @@ impl Stage for MeasureIsophotes {
     fn estimate(&self, inputs: &Facets) -> Demand {
         let image = ImageFacet::from_facet(&inputs.get("image"));
         // Contours: as `contour.trace` estimates them for one level.
-        let peak_bytes = 2 * image.bytes() + 2 * image.n_pixels() + (1 << 20);
+        let noise = ImageFacet::from_facet(&inputs.get("noise")).bytes();
+        let peak_bytes = image.bytes() + noise + 2 * image.n_pixels() + (1 << 20);
         Demand { peak_bytes, threads: image.height.unwrap_or(0).div_ceil(64).max(1) }
     }
 

@@ -68,9 +68,10 @@ impl Stage for MaskedMeshBackground {
         check_shape(inputs, Self::IMAGE.name, Self::SUBTRACTED.name, problems);
         check_shape(inputs, Self::IMAGE.name, Self::APPLY_TO.name, problems);
         let facet = inputs.get(Self::IMAGE.name);
-        for port in [Self::RESULT.name, Self::BACKGROUND.name, Self::NOISE.name] {
-            outputs.set(port, facet.clone());
-        }
+        let map = ImageFacet { has_mask: Some(false), ..ImageFacet::from_facet(&facet) }.to_facet();
+        outputs.set(Self::RESULT.name, facet);
+        outputs.set(Self::BACKGROUND.name, map.clone());
+        outputs.set(Self::NOISE.name, map);
     }
 
     fn estimate(&self, inputs: &Facets) -> Demand {

@@ -60,9 +60,10 @@ impl Stage for MeshBackground {
 
     fn infer(&self, inputs: &Facets, outputs: &mut FacetsOut, _problems: &mut Problems) {
         let facet = inputs.get(Self::IMAGE.name);
-        for port in [Self::RESULT.name, Self::BACKGROUND.name, Self::NOISE.name] {
-            outputs.set(port, facet.clone());
-        }
+        let map = ImageFacet { has_mask: Some(false), ..ImageFacet::from_facet(&facet) }.to_facet();
+        outputs.set(Self::RESULT.name, facet);
+        outputs.set(Self::BACKGROUND.name, map.clone());
+        outputs.set(Self::NOISE.name, map);
     }
 
     fn estimate(&self, inputs: &Facets) -> Demand {

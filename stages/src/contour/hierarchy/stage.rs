@@ -219,7 +219,8 @@ impl Stage for Hierarchy {
     fn estimate(&self, inputs: &Facets) -> Demand {
         let image = ImageFacet::from_facet(&inputs.get("image"));
         // Contours of the roots as `contour.trace` estimates them for one level; cut-outs are read from the image, and hold contours alone.
-        let peak_bytes = 2 * image.bytes() + 4 * image.n_pixels() + (64 << 20);
+        let noise = ImageFacet::from_facet(&inputs.get("noise")).bytes();
+        let peak_bytes = image.bytes() + noise + image.n_pixels() / 2 + (64 << 20);
         Demand { peak_bytes, threads: image.height.unwrap_or(0).div_ceil(64).max(1) }
     }
 

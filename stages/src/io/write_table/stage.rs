@@ -121,8 +121,8 @@ impl Stage for WriteTable {
     }
 
     fn estimate(&self, _: &Facets) -> Demand {
-        // The number of rows is not known before: 100,000 rows of 50 columns, and their text.
-        Demand { peak_bytes: 192 << 20, threads: 1 }
+        // The number of rows is not known before: a million rows of 20 columns, and their text.
+        Demand { peak_bytes: 384 << 20, threads: 1 }
     }
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), StageError> {

@@ -184,6 +184,7 @@ impl Stage for Field {
             unit: Some("count".to_owned()),
             band: Some(self.band.clone()),
             has_wcs: Some(true),
+            has_mask: None,
         };
         outputs.set(Self::IMAGE.name, facet.to_facet());
         // The columns of empty tables are those of full ones.

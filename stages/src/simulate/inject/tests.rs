@@ -263,4 +263,4 @@ fn full() -> Harness {
 }
 
 determinism_test!(inject_is_deterministic, full());
-golden_test!(inject_is_frozen, full(), version: 4, digest: "2225ce1abdd0");
+golden_test!(inject_is_frozen, full(), version: 4, digest: "45a90ce4d7f8");

@@ -115,8 +115,8 @@ impl Stage for SubtractCatalogue {
     fn estimate(&self, inputs: &Facets) -> Demand {
         let image = ImageFacet::from_facet(&inputs.get("image")).bytes();
         let noise = ImageFacet::from_facet(&inputs.get("noise")).bytes();
-        // Per star its row, task and record: about 1 kB, and at most one star per 100 px.
-        let stars = (image / 6 / 100) * 1000;
+        // Per star its row, task and record: about 750 bytes; a crowded catalogue has a star per 150 px.
+        let stars = (image / 6 / 150) * 750;
         // Image, residual and foreground; the removals of one chunk are small against a whole image.
         Demand { peak_bytes: 3 * image + noise + stars + (64 << 20).min(8 * image) + (8 << 20), threads: 64 }
     }
