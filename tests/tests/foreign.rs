@@ -17,7 +17,7 @@ const GRAPH: &str = r#"(
     nodes: {
         "frame": (kind: "io.read_image", params: (path: "frame.fits")),
         "program": (kind: "test.program", params: (what: "{what}", note: "{note}"), inputs: {"image": "frame.image"}),
-        "after": (kind: "io.write_image", inputs: {"image": "program.image"}),
+        "after": (kind: "io.write_image", params: (include_mask: false), inputs: {"image": "program.image"}),
         "rows": (kind: "io.write_table", params: (format: csv), inputs: {"table": "program.table"}),
         "other": (kind: "io.write_image", inputs: {"image": "frame.image"}),
     },
@@ -391,8 +391,8 @@ fn problems_are_found_before_anything_runs() {
         check(&wrong, &[]),
         [
             "wrong.ron:7:9 missing-input nothing",
-            "wrong.ron:7:57 wrong-type 3",
-            "wrong.ron:7:60 unknown-parameter unknown parameter \"whatt\"",
+            "wrong.ron:7:58 wrong-type 3",
+            "wrong.ron:7:61 unknown-parameter unknown parameter \"whatt\"",
         ]
     );
     // A folder that is not there, at the place where it is named; one without descriptors; one of the command line.
@@ -418,7 +418,7 @@ fn problems_are_found_before_anything_runs() {
         check(GRAPH, &[]),
         [
             "tools/twin.stage.ron:2:11 duplicate-kind kind \"test.program\", which tools/program.stage.ron brings too",
-            "tools/zero.stage.ron:12:41 wrong-type 3: Expected string",
+            "tools/zero.stage.ron:11:39 wrong-type 3: Expected string",
         ]
     );
     std::fs::remove_file(place.path("tools/twin.stage.ron")).expect("a file");
@@ -428,7 +428,7 @@ fn problems_are_found_before_anything_runs() {
     place.write("tools/program.stage.ron", &needy);
     assert_eq!(
         check(GRAPH, &[]),
-        ["wrong.ron:7:49 missing-program no program \"not-there\", which test.program needs"]
+        ["wrong.ron:7:51 missing-program no program \"not-there\", which test.program needs"]
     );
     assert!(place.run(&["check", "wrong.ron"]).stderr.contains("build it"));
 }

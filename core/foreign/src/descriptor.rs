@@ -11,7 +11,7 @@ use crate::port::Format;
 
 /// A descriptor as written. [`crate::reader`] checks it.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename = "descriptor")]
 pub(crate) struct Descriptor {
     /// Kind in graph files: `family.verb`.
     pub(crate) kind: String,
@@ -91,7 +91,7 @@ impl TryFrom<SizeText> for Size {
 
 /// Memory that the program needs, for the plan: its inputs and outputs in our own memory are counted by us.
 #[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, rename = "estimate")]
 pub(crate) struct Estimate {
     /// Bytes per pixel of all input images together.
     pub(crate) bytes_per_pixel: f64,
@@ -107,7 +107,7 @@ impl Default for Estimate {
 
 /// Type of a product in a descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", rename = "product")]
 pub(crate) enum ProductWord {
     Image,
     Table,
@@ -121,7 +121,7 @@ pub(crate) enum ProductWord {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", rename = "arity")]
 pub(crate) enum ArityWord {
     #[default]
     Required,
@@ -131,7 +131,7 @@ pub(crate) enum ArityWord {
 
 /// An input port.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename = "input")]
 pub(crate) struct InputSpec {
     pub(crate) product: ProductWord,
     #[serde(default)]
@@ -144,7 +144,7 @@ pub(crate) struct InputSpec {
 
 /// An output port, with what is promised of it.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename = "output")]
 pub(crate) struct OutputSpec {
     pub(crate) product: ProductWord,
     pub(crate) doc: String,
@@ -166,7 +166,7 @@ pub(crate) struct OutputSpec {
 
 /// A promised column.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename = "column")]
 pub(crate) struct ColumnSpec {
     #[serde(rename = "type")]
     pub(crate) kind: ColumnWord,
@@ -180,7 +180,7 @@ pub(crate) struct ColumnSpec {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", rename = "type")]
 pub(crate) enum ColumnWord {
     Float,
     Int,
@@ -190,7 +190,7 @@ pub(crate) enum ColumnWord {
 
 /// A parameter.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename = "parameter")]
 pub(crate) struct ParamSpec {
     #[serde(rename = "type")]
     pub(crate) kind: ParamWord,
@@ -216,7 +216,7 @@ pub(crate) struct ParamSpec {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", rename = "type")]
 pub(crate) enum ParamWord {
     Float,
     Int,

@@ -8,7 +8,7 @@ use crate::descriptor::{ArityWord, Descriptor, InputSpec, OutputSpec, ProductWor
 
 /// File format of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", rename = "format")]
 pub(crate) enum Format {
     /// Parquet, as the store has it.
     #[default]
