@@ -38,7 +38,7 @@ pub(crate) fn take(cx: &mut Context<'_>, kind: &Kind, job: &Job) -> Result<(), S
 
 /// A product that keeps its promises.
 enum Made {
-    Image(Image),
+    Image(Box<Image>),
     Table(skyloom_data::Table),
     Isophotes(Isophotes),
     Psf(PsfField),
@@ -52,7 +52,7 @@ impl Made {
             cx.set(&Out::new(port, ""), product);
         }
         match self {
-            Self::Image(image) => put(cx, port, image),
+            Self::Image(image) => put(cx, port, *image),
             Self::Table(table) => put(cx, port, table),
             Self::Isophotes(isophotes) => put(cx, port, isophotes),
             Self::Psf(psf) => put(cx, port, psf),
@@ -72,7 +72,7 @@ fn read(cx: &Context<'_>, spec: &OutputSpec, path: &Path) -> Result<Made, Vec<St
         Err(_) => return Err(one(format!("the program ended well, but wrote no out/{name}"))),
     }
     match spec.product {
-        ProductWord::Image => image(cx, spec, path).map(Made::Image).map_err(one),
+        ProductWord::Image => image(cx, spec, path).map(|image| Made::Image(Box::new(image))).map_err(one),
         ProductWord::Table => table(spec, path).map(Made::Table),
         ProductWord::Isophotes => {
             Isophotes::decode(path).map(Made::Isophotes).map_err(|e| one(format!("out/{name}: {e}")))

@@ -77,7 +77,7 @@ impl Serialize for Value {
             Self::Int(v) => serializer.serialize_i64(*v),
             Self::Bool(v) => serializer.serialize_bool(*v),
             Self::Text(v) => serializer.serialize_str(v),
-            Self::Choice(i, v) => serializer.serialize_unit_variant("Choice", *i, *v),
+            Self::Choice(i, v) => serializer.serialize_unit_variant("Choice", *i, v),
             // The newtype by which the engine knows a path: it is recorded, and stays out of the key.
             Self::File(v) => serializer.serialize_newtype_struct("InputPath", v),
         }
@@ -92,7 +92,7 @@ impl Serialize for Values {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("Params", self.0.len())?;
         for (name, value) in &self.0 {
-            fields.serialize_field(*name, value)?;
+            fields.serialize_field(name, value)?;
         }
         fields.end()
     }

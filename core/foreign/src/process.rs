@@ -61,10 +61,25 @@ pub(crate) enum Stream {
 pub(crate) fn run(launch: &Launch<'_>, hear: &mut dyn FnMut(Stream, &[u8])) -> Result<Ended, StageError> {
     let mut child = spawn(launch)?;
     let group = Group::new(&child);
+    let outcome = watch(&mut child, &group, launch, hear);
+    if outcome.is_err() {
+        // Nobody watches it any more.
+        group.signal(Signal::KILL);
+        let _ = child.wait();
+    }
+    outcome
+}
+
+fn watch(
+    child: &mut Child,
+    group: &Group,
+    launch: &Launch<'_>,
+    hear: &mut dyn FnMut(Stream, &[u8]),
+) -> Result<Ended, StageError> {
     if let Some(bytes) = launch.memory_limit {
         limit_memory(group.leader, bytes)?;
     }
-    let mut pipes = Pipes::of(&mut child)?;
+    let mut pipes = Pipes::of(child)?;
     let start = Instant::now();
     let mut stopping: Option<(Ended, Instant)> = None;
     let status = loop {

@@ -26,7 +26,7 @@ pub(crate) struct Read {
 /// Reads and checks a descriptor. `shown` is its name in messages, `path` its canonical path.
 pub(crate) fn read(shown: PathBuf, path: &Path, text: &str) -> Result<Read, Vec<Diagnostic>> {
     let file = RonFile::read(&shown, text)?;
-    let descriptor: Descriptor = file.parse().map_err(|problem| vec![problem])?;
+    let descriptor: Descriptor = file.parse()?;
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
     let mut checker = Checker { file: &file, problems: Vec::new() };
     checker.whole(&descriptor);

@@ -43,14 +43,14 @@ impl RonFile {
     /// The whole file as a value of a type. `Some` and names of newtypes may be left out, as in graphs.
     ///
     /// # Errors
-    /// The first value that does not fit.
-    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Diagnostic> {
+    /// The first value that does not fit, alone.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Vec<Diagnostic>> {
         let text = &*self.sources.get(0).text;
         ron_options().from_str(text).map_err(|error| {
             let offset = offset_of(text, error.span.start.line, error.span.start.col).min(text.len());
             let token = token_at(text, offset);
             let (code, found, expected) = in_words(&error.code.to_string(), token);
-            self.diagnose(Place::new(0, offset..offset + token.len()), "file", code, found, expected)
+            vec![self.diagnose(Place::new(0, offset..offset + token.len()), "file", code, found, expected)]
         })
     }
 
@@ -117,7 +117,7 @@ mod tests {
 
     fn problem(text: &str) -> String {
         let file = RonFile::read(Path::new("x.ron"), text).unwrap_or_else(|e| panic!("{e:?}"));
-        let d = file.parse::<Thing>().expect_err("a problem");
+        let d = file.parse::<Thing>().expect_err("a problem").remove(0);
         format!("{}:{} {}: {}; {}", d.line, d.column, d.code, d.found, d.expected)
     }
 
