@@ -54,6 +54,8 @@ pub enum Command {
     Cache(CacheArgs),
     /// Compare two runs: what differs, and why.
     Diff(DiffArgs),
+    /// Start a stage of your own: a crate with tests, a graph, and a program.
+    New(NewArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -336,4 +338,32 @@ pub struct DiffArgs {
     pub b: PathBuf,
     #[command(flatten)]
     pub format: Format,
+}
+
+/// `new`
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    #[command(subcommand)]
+    pub what: NewCommand,
+}
+
+/// What to start.
+#[derive(Debug, Subcommand)]
+pub enum NewCommand {
+    /// A Cargo workspace: a crate with one stage and its tests, a graph, and a program that links the crate.
+    Stage(NewStageArgs),
+}
+
+/// `new stage`
+#[derive(Debug, Args)]
+pub struct NewStageArgs {
+    /// Name of the crate: a word of your own and a verb, for instance acme-halo, whose kind is acme.halo.
+    pub name: String,
+    /// Where Skyloom comes from: the path of a checkout, or the address of a Git repository [default: the checkout that this
+    /// program was built from].
+    #[arg(long, value_name = "PATH_OR_GIT_URL")]
+    pub skyloom: Option<String>,
+    /// Folder to write; it must be new or empty [default: NAME].
+    #[arg(long, value_name = "FOLDER")]
+    pub into: Option<PathBuf>,
 }

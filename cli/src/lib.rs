@@ -1,9 +1,22 @@
 //! The library behind the `skyloom` command.
 //!
-//! A program with stages of its own is five lines: `use acme_stages as _;` and `fn main() -> ExitCode { skyloom::main() }`.
+//! A program with stages of its own names their crates to [`main_with`]; `skyloom new stage` writes one:
+//!
+//! ```ignore
+//! use std::process::ExitCode;
+//!
+//! /// Counts memory, so that reports can say what each node needed.
+//! #[global_allocator]
+//! static ALLOCATOR: skyloom::CountingAllocator = skyloom::CountingAllocator;
+//!
+//! fn main() -> ExitCode {
+//!     skyloom::main_with(&[acme_halo::STAGE_CRATE])
+//! }
+//! ```
 
 mod args;
 mod commands;
+mod crates;
 mod failure;
 mod progress;
 mod render;
@@ -20,9 +33,28 @@ use skyloom_stages as _;
 use args::{Cli, Command};
 use failure::{CommandFailure, exit};
 
-/// Reads the command line, does what it asks, and returns the exit code.
+pub use skyloom_engine::StageCrate;
+pub use skyloom_engine::memory::CountingAllocator;
+
+/// The command with the stages of Skyloom alone.
+///
+/// Stages of crates that the program links otherwise (`use acme_halo as _;`) are there too, but nothing notices when one of
+/// them got lost: use [`main_with`].
 #[must_use]
 pub fn main() -> ExitCode {
+    main_with(&[])
+}
+
+/// The command with the stages of Skyloom and of these crates: reads the command line, does what it asks, and returns the exit
+/// code.
+///
+/// A crate that nothing names is not linked, and its stages do not register. Naming it here links it; a kind that it promises
+/// and that is missing all the same is reported before anything else is done.
+#[must_use]
+pub fn main_with(crates: &[StageCrate]) -> ExitCode {
+    if let Err(failure) = crates::check(crates) {
+        return ExitCode::from(report_failure(&failure));
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -43,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Show(args) => commands::show::run(&args),
         Command::Cache(args) => commands::cache::run(&args),
         Command::Diff(args) => commands::diff::run(&args),
+        Command::New(args) => commands::new::run(&args),
         Command::Completions { shell } => commands::completions::run(shell),
     };
     match result {

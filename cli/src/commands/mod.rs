@@ -5,6 +5,7 @@ pub mod check;
 pub mod completions;
 pub mod diff;
 pub mod graph;
+pub mod new;
 mod output;
 pub mod plan;
 pub mod run;

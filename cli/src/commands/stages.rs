@@ -1,7 +1,7 @@
 //! `skyloom stages`
 
 use serde_json::json;
-use skyloom_engine::{Arity, nearest};
+use skyloom_engine::Arity;
 
 use super::output;
 use crate::args::{StagesArgs, StagesCommand};
@@ -28,12 +28,8 @@ pub fn run(args: &StagesArgs) -> Result<(), CommandFailure> {
         }
         StagesCommand::Show { kind, format } => {
             let Some(info) = registry.find(kind) else {
-                let near = nearest(kind, registry.stages().map(|s| s.kind.as_str()));
-                let failure = CommandFailure::usage(format!("no stage of kind {kind:?}"));
-                return Err(match near {
-                    Some(near) => failure.with_help(format!("did you mean {near:?}? `skyloom stages list` shows all")),
-                    None => failure.with_help("`skyloom stages list` shows all"),
-                });
+                let help = format!("{} (`skyloom stages list` shows all)", registry.help_for_unknown(kind));
+                return Err(CommandFailure::usage(format!("no stage of kind {kind:?}")).with_help(help));
             };
             let signature = registry
                 .example_signature(kind)

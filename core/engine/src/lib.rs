@@ -12,7 +12,8 @@
 //! A [`Stage`] is a serde struct whose fields are the parameters. It says which typed ports it has ([`Signature`]), which
 //! version it is, what its outputs will look like before any pixel is read ([`Facet`]), how much memory it needs
 //! ([`Demand`]) and which files it reads ([`DigestBuilder`]); then it runs, with a [`Context`] as its only window to the
-//! world. [`register_stage!`] announces it to the [`Registry`], which also takes stages from other sources.
+//! world. [`register_stage!`] announces it to the [`Registry`], which also takes stages from other sources. A crate of stages
+//! lists its kinds with [`stage_crate!`], and a program names that [`StageCrate`] to link it.
 //!
 //! # Loading
 //!
@@ -65,6 +66,7 @@ mod report;
 mod run;
 mod schedule;
 mod stage;
+mod stage_crate;
 mod store;
 
 pub use context::{CancelToken, Context, InputProduct, InputProducts, Progress, Services, Silence, StageSink};
@@ -94,6 +96,7 @@ pub use report::{DeliveredFile, Failure, NodeReport, ReportedValue, RunReport, R
 pub use run::{RunError, RunOptions};
 pub use schedule::{Finish, Lookup, Phase, Scheduler, SchedulerNode, Task};
 pub use stage::{Demand, ErrorClass, Stage, StageError, StageRecord};
+pub use stage_crate::StageCrate;
 pub use store::{
     Artefact, DamageReport, Delivered, GcOptions, GcReport, LoadError, Record, Removed, RemovedKind, StatCache, Store,
     StoreEntry, StoreError, Tenancy,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use skyloom_engine::{
     CancelToken, CodecError, Context, Digest, InputProduct, InputProducts, Product, ProductType, Services, Stage,
-    StageError, StageSink,
+    StageError, StageSink, memory,
 };
 
 /// A stage, its inputs, and how to run it.
@@ -60,10 +60,16 @@ impl Harness {
 
     /// Wires a product to an input port.
     #[must_use]
-    pub fn input<T: ProductType>(mut self, port: &str, product: T) -> Self {
+    pub fn input<T: ProductType>(self, port: &str, product: T) -> Self {
+        self.shared_input(port, Arc::new(product))
+    }
+
+    /// The same for a product that others hold too.
+    #[must_use]
+    pub fn shared_input(mut self, port: &str, product: Arc<dyn Product>) -> Self {
         let list = self.inputs.entry(port.to_owned()).or_default();
         let source = format!("test{}.{port}", list.len());
-        list.push((source, InputProduct::Ready(Arc::new(product))));
+        list.push((source, InputProduct::Ready(product)));
         self
     }
 
@@ -79,6 +85,12 @@ impl Harness {
     pub fn band_rows(mut self, rows: usize) -> Self {
         self.band_rows = NonZeroUsize::new(rows);
         self
+    }
+
+    /// The stage.
+    #[must_use]
+    pub fn stage(&self) -> &dyn Stage {
+        &*self.stage
     }
 
     /// The stage's version.
@@ -102,8 +114,23 @@ impl Harness {
     /// # Panics
     /// When no thread pool or temporary folder can be made: the machine is at fault.
     pub fn run(&self) -> Result<Outcome, StageError> {
+        self.run_measured().map(|(outcome, _)| outcome)
+    }
+
+    /// Runs the stage, and says how many bytes it needed at most, its inputs and outputs included: what [`Stage::estimate`] is
+    /// about. They are counted where the test binary has [`install_allocator!`](crate::install_allocator), and only right
+    /// while nothing else runs.
+    ///
+    /// # Errors
+    /// As [`Harness::run`].
+    ///
+    /// # Panics
+    /// As [`Harness::run`].
+    pub fn run_measured(&self) -> Result<(Outcome, u64), StageError> {
         let pool =
             rayon::ThreadPoolBuilder::new().num_threads(self.threads).build().expect("a thread pool can be made");
+        // Threads allocate when they start: that is no work of the stage.
+        pool.broadcast(|_| ());
         let scratch = tempfile::tempdir().expect("a temporary folder can be made");
         let notes = Arc::new(Notes::default());
         let services = Services {
@@ -115,7 +142,10 @@ impl Harness {
             band_rows: self.band_rows,
         };
         let mut cx = Context::new(&self.inputs, &services);
+        let before = memory::allocated_bytes();
+        memory::reset_peak();
         self.stage.run(&mut cx)?;
+        let peak_bytes = memory::peak_bytes().saturating_sub(before) + self.input_bytes();
         let outputs = cx.into_outputs();
         for port in &self.stage.signature().outputs {
             if !outputs.contains_key(&port.name) {
@@ -124,7 +154,15 @@ impl Harness {
         }
         let warnings = notes.warnings.lock().expect("not poisoned").clone();
         let metrics = notes.metrics.lock().expect("not poisoned").clone();
-        Ok(Outcome { outputs, warnings, metrics })
+        Ok((Outcome { outputs, warnings, metrics }, peak_bytes))
+    }
+
+    fn input_bytes(&self) -> u64 {
+        let bytes = |input: &InputProduct| match input {
+            InputProduct::Ready(product) => product.resident_bytes(),
+            InputProduct::Late(_) => 0,
+        };
+        self.inputs.values().flatten().map(|(_, input)| bytes(input)).sum()
     }
 }
 

@@ -16,7 +16,6 @@ use super::source::{Place, Sources};
 use super::tree::{Kind, Tree};
 use super::write_params::{Fragment, Written, write_params};
 use crate::graph::{Origin, ResolvedValue};
-use crate::nearest::nearest;
 use crate::port::Signature;
 use crate::problem::{Place as StagePlace, Problems, StageProblem};
 use crate::registry::{Registry, SchemaView, StageInfo, ron_options};
@@ -44,7 +43,6 @@ pub(crate) fn build(instance: &Instance<'_>, params: &GraphParams, registry: &Re
     let broken = resolve_params(instance, params, sources, &mut built);
     let Some(kind) = &instance.entry.kind else { return built };
     let Some(info) = registry.find(&kind.name) else {
-        let kinds = registry.stages().map(|info| info.kind.as_str());
         built
             .findings
             .report(
@@ -54,7 +52,7 @@ pub(crate) fn build(instance: &Instance<'_>, params: &GraphParams, registry: &Re
                 format!("unknown kind {:?}", kind.name),
                 "a kind that `stages list` shows",
             )
-            .suggest(nearest(&kind.name, kinds));
+            .help(registry.help_for_unknown(&kind.name));
         return built;
     };
     built.provider.clone_from(&info.provider);

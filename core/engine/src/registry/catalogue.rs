@@ -1,11 +1,12 @@
 //! The registry: every kind once, whoever brings it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use super::builtin::{Builtin, typetag_names};
 use super::source::{BuildError, StageInfo, StageSource};
+use crate::nearest::nearest;
 use crate::port::Signature;
 use crate::stage::Stage;
 
@@ -135,6 +136,32 @@ impl Registry {
     #[must_use]
     pub fn find(&self, kind: &str) -> Option<&StageInfo> {
         self.entries.get(kind).map(|entry| &*entry.info)
+    }
+
+    /// Who brings the stages, each once, sorted: `skyloom-stages 0.1.0`.
+    #[must_use]
+    pub fn providers(&self) -> Vec<&str> {
+        let all: BTreeSet<&str> = self.stages().map(|info| info.provider.as_str()).collect();
+        all.into_iter().collect()
+    }
+
+    /// What to do about a kind that no source brings.
+    ///
+    /// A slip of the pen is answered with the right name; a kind of another family, with the ways that a stage comes into a
+    /// program.
+    #[must_use]
+    pub fn help_for_unknown(&self, kind: &str) -> String {
+        let near = nearest(kind, self.entries.keys().map(String::as_str));
+        let family = |kind: &str| kind.split_once('.').map(|(family, _)| family.to_owned());
+        if let Some(near) = near.filter(|near| family(kind).is_none() || family(kind) == family(near)) {
+            return format!("did you mean {near:?}?");
+        }
+        let held = if self.entries.is_empty() { "no stages".to_owned() } else { self.providers().join(", ") };
+        let ways = format!(
+            "this program holds {held}; a stage of a Rust crate comes in through a program that names the crate in \
+             `skyloom::main_with(..)` (docs/own-stage.md), one of a foreign program through `plugins` in the graph"
+        );
+        near.map_or_else(|| ways.clone(), |near| format!("did you mean {near:?}? otherwise: {ways}"))
     }
 
     /// Builds a stage from its parameters, written as one RON struct.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use skyloom_engine::{BuildError, Registry, Stage, StageInfo, StageSource, parameters, undocumented_parameters};
+use skyloom_engine::{
+    BuildError, Registry, Stage, StageCrate, StageInfo, StageSource, parameters, undocumented_parameters,
+};
 
 use crate::support::registry;
 
@@ -100,4 +102,32 @@ fn undocumented_parameters_are_listed() {
     }
     let info = &Foreign("x.y").stages()[0];
     assert_eq!(undocumented_parameters(info), ["value", "deep"]);
+}
+
+#[test]
+fn an_unknown_kind_is_answered_by_the_right_name_or_by_the_ways_that_a_stage_comes_in() {
+    let mut registry = registry();
+    registry.add(Arc::new(Foreign("sextractor.run"))).expect("a kind of its own");
+    assert_eq!(registry.providers(), ["sextractor 2.28", "skyloom-engine 0.1.0"]);
+    assert_eq!(registry.help_for_unknown("toy.scael"), "did you mean \"toy.scale\"?");
+    assert_eq!(registry.help_for_unknown("scale"), "did you mean \"toy.scale\"?");
+    let ways = registry.help_for_unknown("acme.halo");
+    assert!(ways.starts_with("this program holds sextractor 2.28, skyloom-engine 0.1.0; "), "{ways}");
+    // The nearest name of another family may be meant, or a crate may be missing.
+    let both = registry.help_for_unknown("toys.scale");
+    assert!(both.starts_with("did you mean \"toy.scale\"?") && both.contains("main_with"), "{both}");
+    assert!(Registry::new().help_for_unknown("a.b").contains("no stages"));
+}
+
+#[test]
+fn a_crate_knows_which_of_its_stages_did_not_register() {
+    let kinds = &["toy.add", "toy.constant", "toy.read", "toy.scale", "toy.sieve"];
+    let whole = StageCrate { name: "skyloom-engine", version: "0.1.0", kinds };
+    assert!(whole.missing().is_empty() && whole.unlisted().is_empty());
+    let other = StageCrate { kinds: &["toy.add", "toy.lost"], ..whole };
+    assert_eq!(other.missing(), ["toy.lost"]);
+    assert_eq!(other.unlisted(), kinds[1..]);
+    // The same kind from another crate is not this crate's.
+    let elsewhere = StageCrate { name: "acme", ..whole };
+    assert_eq!((elsewhere.missing().as_slice(), elsewhere.to_string().as_str()), (kinds.as_slice(), "acme 0.1.0"));
 }

@@ -1,0 +1,11 @@
+//! The stage `acme.unsharp` for Skyloom: an unsharp mask, to be replaced by an algorithm of your own.
+
+mod algorithm;
+mod stage;
+
+pub use algorithm::unsharp_mask;
+pub use stage::Unsharp;
+
+// Every kind that this crate registers. A program that names `acme_unsharp::STAGE_CRATE` links the crate, and notices at its
+// start when one of them is missing.
+skyloom_engine::stage_crate!("acme.unsharp");
