@@ -1,7 +1,8 @@
-//! For stage authors: a one-stage harness, determinism and golden checks, reference vectors.
+//! For stage authors: a one-stage harness, determinism and golden checks, reference vectors, small files as surveys write them.
 
 mod determinism;
 mod harness;
+pub mod surveys;
 mod vectors;
 
 pub use determinism::{assert_deterministic, golden_digest};

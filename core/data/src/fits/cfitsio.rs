@@ -120,6 +120,15 @@ impl TileImage {
         self.check(path, status)
     }
 
+    /// The same for integers, which are not rounded.
+    pub(super) fn read_integers(&mut self, path: &Path, first: u64, out: &mut [i64]) -> Result<(), FitsError> {
+        let (mut status, mut any_null): (c_int, c_int) = (0, 0);
+        let (first, n) = (first as i64 + 1, out.len() as i64);
+        // SAFETY: as in `read`; cfitsio's LONGLONG is a 64-bit integer, and 0 as null value means that no pixel is exchanged.
+        unsafe { sys::ffgpvjj(self.handle, 1, first, n, 0, out.as_mut_ptr().cast(), &mut any_null, &mut status) };
+        self.check(path, status)
+    }
+
     fn check(&self, path: &Path, status: c_int) -> Result<(), FitsError> {
         if status == 0 { Ok(()) } else { Err(self.error(path, status)) }
     }

@@ -22,7 +22,7 @@ pub(crate) enum Role {
 impl Role {
     fn fields(self) -> &'static [&'static str] {
         match self {
-            Self::Graph => &["name", "doc", "base", "params", "nodes", "remove", "outputs", "tests"],
+            Self::Graph => &["name", "doc", "base", "overlays", "params", "nodes", "remove", "outputs", "tests"],
             Self::Overlay => &["name", "doc", "params", "nodes", "remove", "outputs", "tests"],
             Self::Test => &["name", "doc", "params", "nodes", "remove", "outputs"],
         }
@@ -57,6 +57,7 @@ pub(crate) struct Document {
     pub(crate) name: Option<String>,
     pub(crate) doc: Option<String>,
     pub(crate) base: Option<Named>,
+    pub(crate) overlays: Vec<Named>,
     pub(crate) params: IndexMap<String, Entry>,
     pub(crate) nodes: IndexMap<String, NodeEntry>,
     pub(crate) remove: Vec<Named>,
@@ -93,6 +94,7 @@ pub(crate) fn read_document(
             "base" if role == Role::Graph => {
                 document.base = read_text(&value, &path, findings).map(|name| Named { name, place: value.place });
             }
+            "overlays" if role == Role::Graph => document.overlays = read_names(&value, &path, findings),
             "params" => document.params = read_entries(value, &path, findings),
             "outputs" => document.outputs = read_entries(value, &path, findings),
             "nodes" => {

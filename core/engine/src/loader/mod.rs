@@ -36,6 +36,8 @@ mod tree;
 mod wanted;
 mod wiring;
 mod write_params;
+mod written;
 
-pub use load::{load, load_str, load_tests};
+pub use load::{load, load_str, load_tests, load_written};
 pub use options::{LoadFailure, LoadOptions};
+pub use written::{WrittenGraph, WrittenNode};
