@@ -35,8 +35,8 @@ fn roots_near(table: &Table, source: &Source) -> Vec<(Option<i64>, f64)> {
     (0..ras.len())
         .filter(|&i| parents[i].is_none() && samples[i] == "conservative")
         .filter(|&i| {
-            let (da, dd) = ((ras[i] - ra) * dec.to_radians().cos(), decs[i] - dec);
-            da.hypot(dd) * 3600.0 < 1.5
+            let (da, dd) = ((ras[i] - ra) * libm::cos(dec.to_radians()), decs[i] - dec);
+            libm::hypot(da, dd) * 3600.0 < 1.5
         })
         .map(|i| (parts[i], mags[i]))
         .collect()
@@ -133,7 +133,7 @@ fn overlays_of_surveys_without_files_fit_every_graph() {
         format!("ks={}", decam[0].display()),
         format!("ks_quality={}", decam[1].display()),
         format!("ks_weight={}", decam[2].display()),
-        "hdu=S29".to_owned(),
+        "hdu=\"S29\"".to_owned(),
     ];
     for name in ["vmc.ron", "clusters.ron", "recovery.ron", "recovery-clusters.ron"] {
         for (survey, settings) in [("lsst.ron", &lsst), ("decam.ron", &decam)] {

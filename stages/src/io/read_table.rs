@@ -157,5 +157,5 @@ mod tests {
     }
 
     determinism_test!(reading_a_table_is_deterministic, Harness::new(stage()));
-    golden_test!(reading_a_table_is_frozen, Harness::new(stage()), version: 1, digest: "000000000000");
+    golden_test!(reading_a_table_is_frozen, Harness::new(stage()), version: 1, digest: "62c711c09d00");
 }

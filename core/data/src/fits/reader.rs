@@ -200,11 +200,16 @@ impl FitsImageReader {
         self.check_rows(y0, n, out.len())?;
         let not_integers = || {
             let found = format!("pixels that are no integers in {}", self.label);
-            FitsError::new(FitsErrorKind::Unsupported, &self.path, found, "an image of integers")
+            FitsError::new(
+                FitsErrorKind::Unsupported,
+                &self.path,
+                found,
+                "an image of integers, of up to 32 bits where it is compressed",
+            )
         };
         let first = y0 as u64 * width as u64;
         match &mut self.pixels {
-            Pixels::Tiles(_) if self.header.bitpix < 0 => Err(not_integers()),
+            Pixels::Tiles(_) if !matches!(self.header.bitpix, 8 | 16 | 32) => Err(not_integers()),
             Pixels::Tiles(tiles) => tiles.read_integers(&self.path, first, out),
             Pixels::Plain(encoding) => {
                 let size = encoding.pixel_bytes();

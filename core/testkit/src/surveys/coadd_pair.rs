@@ -93,8 +93,8 @@ impl CoaddPair {
         let (x0, y0) = (ORIGIN.0 as f64, ORIGIN.1 as f64);
         let in_overlap = (PATCH - OVERLAP / 2) as f64;
         let clusters = [
-            Source { x: x0 + in_overlap, y: y0 + 280.0, mag: 19.0, r_half: 6.0 },
-            Source { x: x0 + 160.0, y: y0 + 330.0, mag: 19.3, r_half: 6.0 },
+            Source { x: x0 + in_overlap, y: y0 + 280.0, mag: 18.5, r_half: 9.0 },
+            Source { x: x0 + 160.0, y: y0 + 330.0, mag: 18.8, r_half: 9.0 },
         ];
         let mut stars = Vec::new();
         // One saturated star, away from the clusters.

@@ -131,7 +131,10 @@ pub(super) fn flags(header: &ImageHeader, layout: ExposureLayout, wanted: &Wante
     if named.is_empty() {
         return None;
     }
-    let is_harmless = |name: &str| layout == ExposureLayout::Decam || PROCESSING.contains(&name);
+    // What counts by default was left out on purpose.
+    let usual = Wanted::default_of(layout);
+    let is_harmless =
+        |name: &str| layout == ExposureLayout::Decam || PROCESSING.contains(&name) || usual.bits_of(name) != 0;
     let left_out =
         named.iter().filter(|(n, _)| wanted.bits_of(n) == 0 && !is_harmless(n)).map(|(n, _)| n.clone()).collect();
     let list: Vec<(i64, u16)> =

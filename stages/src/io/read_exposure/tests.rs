@@ -38,10 +38,10 @@ fn compare_sky(image: &Image, expected: &Value) {
     for point in expected["points"].as_array().expect("points") {
         let [x, y, lon, lat] = [0, 1, 2, 3].map(|i| point[i].as_f64().expect("a number"));
         let (a, d) = wcs.pixel_to_world(x, y).expect("on the sky");
-        let (da, dd) = ((a - lon) * lat.to_radians().cos() * 3600.0, (d - lat) * 3600.0);
-        assert!(da.hypot(dd) < 1e-6, "{x} {y}: {da} {dd} arcsec");
+        let (da, dd) = ((a - lon) * libm::cos(lat.to_radians()) * 3600.0, (d - lat) * 3600.0);
+        assert!(libm::hypot(da, dd) < 1e-6, "{x} {y}: {da} {dd} arcsec");
         let back = wcs.world_to_pixel(lon, lat).expect("in the plane");
-        assert!((back.0 - x).hypot(back.1 - y) < 1e-5, "{x} {y}: {back:?}");
+        assert!(libm::hypot(back.0 - x, back.1 - y) < 1e-5, "{x} {y}: {back:?}");
     }
 }
 
@@ -286,6 +286,6 @@ fn planes_of_another_shape_are_refused() {
 }
 
 determinism_test!(a_compressed_exposure_is_deterministic, Harness::new(calexp()));
-golden_test!(a_compressed_exposure_is_frozen, Harness::new(calexp()), version: 1, digest: "000000000000");
+golden_test!(a_compressed_exposure_is_frozen, Harness::new(calexp()), version: 1, digest: "9f8d6214e906");
 determinism_test!(a_decam_image_is_deterministic, Harness::new(decam()));
-golden_test!(a_decam_image_is_frozen, Harness::new(decam()), version: 1, digest: "000000000000");
+golden_test!(a_decam_image_is_frozen, Harness::new(decam()), version: 1, digest: "be5601afb390");

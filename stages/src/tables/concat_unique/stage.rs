@@ -269,6 +269,11 @@ impl Stage for ConcatUnique {
 
     fn infer(&self, inputs: &Facets, outputs: &mut FacetsOut, problems: &mut Problems) {
         let (n_tables, n_frames) = (inputs.all("tables").len(), inputs.all("frames").len());
+        if n_tables == 0 {
+            let place = Place::Input("tables".to_owned());
+            problems.push("missing-input", place, "no tables".to_owned(), "one or more");
+            return;
+        }
         if n_frames != n_tables && (n_frames > 0 || self.needs_frames()) {
             let found = format!("{n_frames} frames for {n_tables} tables");
             problems
