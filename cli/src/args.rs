@@ -52,7 +52,7 @@ pub enum Command {
     Show(ShowArgs),
     /// Look after the cache.
     Cache(CacheArgs),
-    /// Compare two runs: what differs, and why.
+    /// Compare two runs, or two graph files: what differs, and why.
     Diff(DiffArgs),
     /// Start a stage of your own: a crate with tests, a graph, and a program.
     New(NewArgs),
@@ -332,9 +332,9 @@ pub enum CacheCommand {
 /// `diff`
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// Report of the first run (`run.json`, or the folder that holds it).
+    /// Report of the first run (`run.json`, or the folder that holds it), or a graph file.
     pub a: PathBuf,
-    /// Report of the second run.
+    /// Report of the second run, or another graph file.
     pub b: PathBuf,
     #[command(flatten)]
     pub format: Format,

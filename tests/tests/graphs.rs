@@ -61,7 +61,7 @@ fn every_survey_fits_every_graph() {
     let frame = repository().join("examples/data/frame-r-002583-2-0136.fits.gz");
     let ks = format!("ks={}", frame.display());
     for name in ["vmc.ron", "clusters.ron", "recovery.ron"] {
-        for survey in ["sdss.ron", "video.ron", "supercosmos.ron"] {
+        for survey in ["sdss.ron", "video.ron", "supercosmos.ron", "vmc.ron"] {
             let (graph, survey) =
                 (graph(name).display().to_string(), graph("surveys").join(survey).display().to_string());
             let _ = place().run(&["check", &graph, "--overlay", &survey, "--set", &ks]).ok();

@@ -1,38 +1,47 @@
-//! `skyloom diff RUN_A RUN_B`
+//! `skyloom diff A B`: two runs, or two graph files.
 
 use serde::Serialize;
 use skyloom_engine::{NodeReport, ReportedValue, RunReport};
 
-use super::output;
+use super::{diff_graphs, output};
 use crate::args::DiffArgs;
 use crate::failure::{CommandFailure, exit};
 use crate::setup;
 use crate::size::show_seconds;
 
-/// How one node differs between two runs.
+/// How one node differs between two runs or graphs.
 #[derive(Debug, Serialize)]
-struct NodeDiff {
-    node: String,
-    /// `only in a`, `only in b`, `changed`.
-    state: &'static str,
+pub(super) struct NodeDiff {
+    pub(super) node: String,
+    /// `only in the first ..`, `only in the second ..`, `changed`.
+    pub(super) state: &'static str,
     /// One line per difference.
-    changes: Vec<String>,
+    pub(super) changes: Vec<String>,
+}
+
+/// One paragraph per node.
+pub(super) fn show(nodes: &[NodeDiff]) -> String {
+    let mut text = String::new();
+    for node in nodes {
+        text.push_str(&format!("{}: {}\n", node.node, node.state));
+        for change in &node.changes {
+            text.push_str(&format!("  {change}\n"));
+        }
+    }
+    text
 }
 
 /// Compares two reports: parameters, versions, outputs. Exit code 1 when they differ, as `diff` does.
 pub fn run(args: &DiffArgs) -> Result<(), CommandFailure> {
+    if [&args.a, &args.b].iter().all(|path| path.extension().is_some_and(|e| e == "ron")) {
+        return diff_graphs::run(args);
+    }
     let (a, b) = (setup::read_report(&args.a)?, setup::read_report(&args.b)?);
     let nodes = compare(&a, &b);
     if args.format.json {
         output::json(&serde_json::json!({ "nodes": nodes, "wall_s": [a.wall_s, b.wall_s] }))?;
     } else {
-        let mut text = String::new();
-        for node in &nodes {
-            text.push_str(&format!("{}: {}\n", node.node, node.state));
-            for change in &node.changes {
-                text.push_str(&format!("  {change}\n"));
-            }
-        }
+        let mut text = show(&nodes);
         if nodes.is_empty() {
             text.push_str("same parameters, same products\n");
         }

@@ -4,6 +4,7 @@ pub mod cache;
 pub mod check;
 pub mod completions;
 pub mod diff;
+mod diff_graphs;
 pub mod graph;
 pub mod new;
 mod output;

@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use crate::header::Card;
+use crate::header::{Card, CardValue};
 use crate::mask::{Mask, MaskBits};
 use crate::wcs::Wcs;
 
@@ -84,6 +84,20 @@ impl Image {
                 ndarray::Zip::from(&self.pixels).and(mask).map_collect(|v, &m| !v.is_finite() | (m & bits != 0))
             }
         }
+    }
+
+    /// Where pixel (0, 0) lies in the frame of the larger image that this one is a part of, zero-based: LTV1 and LTV2 among the
+    /// kept cards, negated. (0, 0) without them.
+    ///
+    /// The world coordinates count in the pixels of this image: they need no offset.
+    #[must_use]
+    pub fn parent_origin(&self) -> (f64, f64) {
+        let of = |key: &str| match self.meta.cards.iter().find(|c| c.key == key).map(|c| &c.value) {
+            Some(CardValue::Float(v)) => 0.0 - v,
+            Some(CardValue::Int(v)) => -(*v as f64),
+            _ => 0.0,
+        };
+        (of("LTV1"), of("LTV2"))
     }
 
     /// Magnitude of a flux in pixel units: `ZP - 2.5 log10(flux / exposure)`; NaN for a flux that is not positive

@@ -1,4 +1,5 @@
-//! For stage authors: the conformance suite, a one-stage harness, determinism and golden checks, reference vectors.
+//! For stage authors: the conformance suite, a one-stage harness, determinism and golden checks, reference vectors, small files as
+//! surveys write them.
 //!
 //! [`Conformance`] checks in one go what every stage promises; it is all that most crates need beside the tests of their
 //! algorithm. [`Harness`] runs one stage without a graph.
@@ -6,6 +7,7 @@
 mod conformance;
 mod determinism;
 mod harness;
+pub mod surveys;
 mod vectors;
 
 pub use conformance::{Check, Conformance, manual_problems};

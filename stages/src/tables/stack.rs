@@ -19,6 +19,30 @@ impl Stack {
     pub const TABLE: Out<Table> = Out::new("table", "all rows");
 }
 
+/// The columns of all tables at the port `tables`, in the order of their first appearance; `None` when those of one are not known.
+/// Reports columns of two types.
+pub(super) fn stacked_columns(inputs: &Facets, problems: &mut Problems) -> Option<Vec<(String, ColumnKind)>> {
+    let mut columns: Option<Vec<(String, ColumnKind)>> = Some(Vec::new());
+    for (_, facet) in inputs.all("tables") {
+        let Some(more) = TableFacet::from_facet(facet).columns else {
+            columns = None;
+            continue;
+        };
+        let Some(known) = &mut columns else { continue };
+        for (name, kind) in more {
+            match known.iter().find(|(n, _)| *n == name) {
+                None => known.push((name, kind)),
+                Some((_, first)) if *first != kind => {
+                    let found = format!("column {name:?} with {} and {}", first.name(), kind.name());
+                    problems.input("tables", found, "the same type in all tables");
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    columns
+}
+
 #[typetag::serde(name = "tables.stack")]
 impl Stage for Stack {
     fn signature(&self) -> Signature {
@@ -30,24 +54,7 @@ impl Stage for Stack {
     }
 
     fn infer(&self, inputs: &Facets, outputs: &mut FacetsOut, problems: &mut Problems) {
-        let mut columns: Option<Vec<(String, ColumnKind)>> = Some(Vec::new());
-        for (_, facet) in inputs.all("tables") {
-            let Some(more) = TableFacet::from_facet(facet).columns else {
-                columns = None;
-                continue;
-            };
-            let Some(known) = &mut columns else { continue };
-            for (name, kind) in more {
-                match known.iter().find(|(n, _)| *n == name) {
-                    None => known.push((name, kind)),
-                    Some((_, first)) if *first != kind => {
-                        let found = format!("column {name:?} with {} and {}", first.name(), kind.name());
-                        problems.input("tables", found, "the same type in all tables");
-                    }
-                    Some(_) => {}
-                }
-            }
-        }
+        let columns = stacked_columns(inputs, problems);
         outputs.set("table", TableFacet { columns }.to_facet());
     }
 

@@ -120,6 +120,19 @@ impl TileImage {
         self.check(path, status)
     }
 
+    /// The same for integers of up to 32 bits, which are not rounded.
+    pub(super) fn read_integers(&mut self, path: &Path, first: u64, out: &mut [i64]) -> Result<(), FitsError> {
+        let (mut status, mut any_null): (c_int, c_int) = (0, 0);
+        let (first, n) = (first as i64 + 1, out.len() as i64);
+        // cfitsio unpacks no 64-bit integers; double precision holds all of 32 bits, signed or not.
+        let mut values = vec![0.0_f64; out.len()];
+        // SAFETY: as in `read`; 0 as null value means that no pixel is exchanged.
+        unsafe { sys::ffgpvd(self.handle, 1, first, n, 0.0, values.as_mut_ptr(), &mut any_null, &mut status) };
+        self.check(path, status)?;
+        out.iter_mut().zip(values).for_each(|(to, v)| *to = v as i64);
+        Ok(())
+    }
+
     fn check(&self, path: &Path, status: c_int) -> Result<(), FitsError> {
         if status == 0 { Ok(()) } else { Err(self.error(path, status)) }
     }

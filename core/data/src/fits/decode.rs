@@ -59,6 +59,28 @@ impl Encoding {
         }
     }
 
+    /// Decodes integers without rounding; `None` when the pixels are floats or are scaled to something else than integers.
+    pub(super) fn decode_integers(self, bytes: &[u8], out: &mut [i64]) -> Option<()> {
+        // Half of the numbers of 64 bits is enough for a mask plane; with an offset outside it a sum could overflow.
+        let is_whole = self.bscale == 1.0 && self.bzero.fract() == 0.0 && self.bzero.abs() <= 4_294_967_296.0;
+        if !is_whole {
+            return None;
+        }
+        let zero = self.bzero as i64;
+        fn each<const N: usize>(bytes: &[u8], out: &mut [i64], value: impl Fn([u8; N]) -> i64) {
+            let (pixels, _) = bytes.as_chunks::<N>();
+            out.iter_mut().zip(pixels).for_each(|(to, &b)| *to = value(b));
+        }
+        match self.bitpix {
+            8 => each::<1>(bytes, out, |b| i64::from(b[0]) + zero),
+            16 => each::<2>(bytes, out, |b| i64::from(i16::from_be_bytes(b)) + zero),
+            32 => each::<4>(bytes, out, |b| i64::from(i32::from_be_bytes(b)) + zero),
+            64 => each::<8>(bytes, out, |b| i64::from_be_bytes(b).wrapping_add(zero)),
+            _ => return None,
+        }
+        Some(())
+    }
+
     fn is_unscaled(self) -> bool {
         self.bscale == 1.0 && self.bzero == 0.0
     }

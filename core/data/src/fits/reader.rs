@@ -173,14 +173,7 @@ impl FitsImageReader {
     /// When the rows are not all in the image, `out` has another length, or the file cannot be read.
     pub fn read_rows(&mut self, y0: usize, n: usize, out: &mut [f32]) -> Result<(), FitsError> {
         let width = self.header.width;
-        if y0.checked_add(n).is_none_or(|end| end > self.header.height) || n.checked_mul(width) != Some(out.len()) {
-            return Err(FitsError::new(
-                FitsErrorKind::ShapeMismatch,
-                &self.path,
-                format!("a request for {n} rows from row {y0} into {} pixels", out.len()),
-                format!("rows of the {width} x {} image", self.header.height),
-            ));
-        }
+        self.check_rows(y0, n, out.len())?;
         let first = y0 as u64 * width as u64;
         match &mut self.pixels {
             Pixels::Tiles(tiles) => tiles.read(&self.path, first, out),
@@ -195,6 +188,53 @@ impl FitsImageReader {
                 Ok(())
             }
         }
+    }
+
+    /// The same for an image of integers, such as a mask plane, where every bit counts: nothing is rounded, and BLANK is a number
+    /// like any other.
+    ///
+    /// # Errors
+    /// As [`Self::read_rows`]; when the pixels are not integers.
+    pub fn read_integer_rows(&mut self, y0: usize, n: usize, out: &mut [i64]) -> Result<(), FitsError> {
+        let width = self.header.width;
+        self.check_rows(y0, n, out.len())?;
+        let not_integers = || {
+            let found = format!("pixels that are no integers in {}", self.label);
+            FitsError::new(
+                FitsErrorKind::Unsupported,
+                &self.path,
+                found,
+                "an image of integers, of up to 32 bits where it is compressed",
+            )
+        };
+        let first = y0 as u64 * width as u64;
+        match &mut self.pixels {
+            Pixels::Tiles(_) if !matches!(self.header.bitpix, 8 | 16 | 32) => Err(not_integers()),
+            Pixels::Tiles(tiles) => tiles.read_integers(&self.path, first, out),
+            Pixels::Plain(encoding) => {
+                let size = encoding.pixel_bytes();
+                let (mut offset, mut room) = (self.data_start + first * size as u64, Vec::new());
+                for chunk in out.chunks_mut(CHUNK_BYTES / size) {
+                    let bytes = self.source.bytes_at(offset, chunk.len() * size, &mut room)?;
+                    encoding.decode_integers(bytes, chunk).ok_or_else(not_integers)?;
+                    offset += bytes.len() as u64;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn check_rows(&self, y0: usize, n: usize, len: usize) -> Result<(), FitsError> {
+        let width = self.header.width;
+        if y0.checked_add(n).is_none_or(|end| end > self.header.height) || n.checked_mul(width) != Some(len) {
+            return Err(FitsError::new(
+                FitsErrorKind::ShapeMismatch,
+                &self.path,
+                format!("a request for {n} rows from row {y0} into {len} pixels"),
+                format!("rows of the {width} x {} image", self.header.height),
+            ));
+        }
+        Ok(())
     }
 
     /// Reads the whole image in bands of about `band_rows` rows. `on_rows` hears the number of rows of each finished

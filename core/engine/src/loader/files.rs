@@ -9,7 +9,8 @@ use super::finding::Findings;
 use super::source::{Place, Sources};
 use super::syntax::parse_file;
 
-/// The texts of a load in the order in which they apply: bases first, then the file, then overlays.
+/// The texts of a load in the order in which they apply: bases first, then the file, then overlays. The overlays that a file names
+/// itself come between its base and the file.
 #[derive(Debug, Default)]
 pub(crate) struct Chain {
     pub(crate) documents: Vec<(Document, Role)>,
@@ -50,11 +51,22 @@ pub(crate) fn read_chain(
             chain.main = file;
             is_main = false;
         }
-        let base = document.base.clone();
+        let (base, own) = (document.base.clone(), document.overlays.clone());
         chain.documents.push((document, Role::Graph));
         chain.files.push(shown.clone());
+        let folder = shown.parent().unwrap_or_else(|| Path::new("")).to_path_buf();
+        // Backwards, as everything else here until the end of the chain is known.
+        for overlay in own.iter().rev() {
+            let path = folder.join(&overlay.name);
+            if let Some(text) = reader.read(&path, Some(("overlays", overlay)))
+                && let Some((_, document)) = reader.document(&path, text, Role::Overlay)
+            {
+                chain.documents.push((document, Role::Overlay));
+                chain.files.push(path);
+            }
+        }
         let Some(base) = base else { break };
-        let next = shown.parent().unwrap_or_else(|| Path::new("")).join(&base.name);
+        let next = folder.join(&base.name);
         let identity = reader.identity(&next);
         if let Some(first) = seen.iter().position(|known| *known == identity) {
             let names: Vec<String> =
@@ -65,7 +77,7 @@ pub(crate) fn read_chain(
             break;
         }
         seen.push(identity);
-        let Some(read) = reader.read(&next, Some(&base)) else { break };
+        let Some(read) = reader.read(&next, Some(("base", &base))) else { break };
         (shown, text) = (next, read);
     }
     chain.documents.reverse();
@@ -95,7 +107,7 @@ impl Reader<'_> {
         std::fs::canonicalize(&path).unwrap_or(path)
     }
 
-    fn read(&mut self, shown: &Path, named_by: Option<&Named>) -> Option<String> {
+    fn read(&mut self, shown: &Path, named_by: Option<(&str, &Named)>) -> Option<String> {
         let (found, text) = match std::fs::read(self.working_dir.join(shown)) {
             Ok(bytes) if bytes.len() >= u32::MAX as usize => ("more than 4 GB".to_owned(), None),
             Ok(bytes) => match String::from_utf8(bytes) {
@@ -110,8 +122,8 @@ impl Reader<'_> {
         };
         self.is_complete = false;
         match (named_by, text) {
-            (Some(named), None) => {
-                self.findings.report("unreadable-file", named.place, "base", found, "a graph file that can be read");
+            (Some((field, named)), None) => {
+                self.findings.report("unreadable-file", named.place, field, found, "a graph file that can be read");
             }
             (_, text) => {
                 let (at, text) = text.unwrap_or_default();

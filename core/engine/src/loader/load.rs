@@ -22,6 +22,7 @@ use super::setting::apply_settings;
 use super::source::{Place, Sources};
 use super::wanted::{Lookup, WantedPort};
 use super::wiring::{Feed, presence, wire};
+use super::written::WrittenGraph;
 use crate::graph::{Graph, GraphTest, Node, ProductRef, ResolvedValue, Wire};
 use crate::registry::Registry;
 
@@ -63,6 +64,25 @@ pub fn load_tests(path: &Path, options: &LoadOptions) -> Result<Vec<GraphTest>, 
     let tests = chain.map(|chain| tests_of(&merge(chain, options, &working_dir, &mut sources, &mut findings).0));
     match tests {
         Some(tests) if findings.is_empty() => Ok(tests),
+        _ => Err(LoadFailure { diagnostics: findings.into_diagnostics(&sources) }),
+    }
+}
+
+/// The graph of a file as it is written, after bases, overlays and settings: for comparing graphs whose inputs are not set.
+///
+/// # Errors
+/// What is wrong with the text of the files.
+pub fn load_written(path: &Path, options: &LoadOptions) -> Result<WrittenGraph, LoadFailure> {
+    let mut sources = Sources::default();
+    let mut findings = Findings::default();
+    let working_dir = working_dir(options);
+    let chain = read_chain(&Start::File(path), &options.overlays, &working_dir, &mut sources, &mut findings);
+    let written = chain.map(|chain| {
+        let (merged, _) = merge(chain, options, &working_dir, &mut sources, &mut findings);
+        WrittenGraph::of(&merged, &sources)
+    });
+    match written {
+        Some(written) if findings.is_empty() => Ok(written),
         _ => Err(LoadFailure { diagnostics: findings.into_diagnostics(&sources) }),
     }
 }

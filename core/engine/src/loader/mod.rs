@@ -38,8 +38,10 @@ mod tree;
 mod wanted;
 mod wiring;
 mod write_params;
+mod written;
 
-pub use load::{load, load_str, load_tests, plugins, plugins_str};
+pub use load::{load, load_str, load_tests, load_written, plugins, plugins_str};
 pub use options::{LoadFailure, LoadOptions};
 pub use plugins::Plugin;
 pub use ron_file::RonFile;
+pub use written::{WrittenGraph, WrittenNode};

@@ -254,6 +254,25 @@ fn problems_are_reported_in_the_file_that_has_them() {
 }
 
 #[test]
+fn overlays_that_a_file_names_come_between_its_base_and_the_file() {
+    let derived = r#"(base: "base.ron", overlays: ["more/first.ron", "more/second.ron"], params: {"n": 5})"#;
+    let first = r#"(params: {"n": 3}, nodes: {"s": (params: (factor: 3, name: "first"))})"#;
+    let second = r#"(params: {"n": 4}, nodes: {"s": (params: (name: "second"))})"#;
+    let files =
+        [("g/base.ron", BASE), ("g/derived.ron", derived), ("g/more/first.ron", first), ("g/more/second.ron", second)];
+    let folder = Folder::new(&files);
+    let graph = load_file(Path::new("g/derived.ron"), &folder.options(), &registry()).expect("good");
+    let given = ["factor", "name"].map(|name| param(&graph, "s", name));
+    assert_eq!(given, ["3.0", "\"second\""]);
+    assert_eq!(graph.params()["n"].value, "5");
+    let sources = ["g/base.ron", "g/more/first.ron", "g/more/second.ron", "g/derived.ron"].map(PathBuf::from);
+    assert_eq!(graph.sources(), sources);
+    let folder = Folder::new(&[("base.ron", r#"(overlays: "none.ron")"#)]);
+    let d = only(load_file(Path::new("base.ron"), &folder.options(), &registry()));
+    assert_eq!((d.code.as_str(), d.subject.as_str()), ("unreadable-file", "overlays"));
+}
+
+#[test]
 fn bases_that_lead_in_a_circle_or_nowhere_are_reported() {
     let folder = Folder::new(&[
         ("a.ron", "(base: \"b.ron\")"),

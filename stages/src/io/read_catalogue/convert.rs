@@ -15,8 +15,8 @@ use super::units::{Conversion, Quantity};
 /// What positions and fluxes mean.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ConvertOptions<'a> {
-    /// Coordinate of the centre of the first pixel in the file.
-    pub(super) pixel_origin: f64,
+    /// Coordinates of the centre of the image's first pixel in the file.
+    pub(super) pixel_origin: [f64; 2],
     /// Zero point of fluxes, before the one of their unit.
     pub(super) flux_zero_point: Option<f64>,
     /// Size and world coordinates of the image.
@@ -53,6 +53,11 @@ fn values(table: &Table, source: &Source, zero_point: Option<f64>) -> Result<Vec
     match source.conversion {
         Conversion::Hours => sexagesimals(15.0),
         Conversion::DegreesMinutes => sexagesimals(1.0),
+        Conversion::OneLess => {
+            let mut values = table.floats(&source.column).map_err(failed)?;
+            values.par_iter_mut().for_each(|v| *v = 1.0 - *v);
+            Ok(values)
+        }
         Conversion::Factor(factor) => {
             let mut values = table.floats(&source.column).map_err(failed)?;
             if factor != 1.0 {
@@ -95,8 +100,8 @@ pub(super) fn convert(
     let (ra, dec) = (numbers("ra")?, numbers("dec")?);
     let (mut pixel, mut sky) = (x.zip(y), ra.zip(dec));
     if let Some((x, y)) = &mut pixel {
-        for v in x.iter_mut().chain(y.iter_mut()) {
-            *v -= options.pixel_origin;
+        for (values, origin) in [x, y].into_iter().zip(options.pixel_origin) {
+            values.iter_mut().for_each(|v| *v -= origin);
         }
     }
     if let (Some(sky), Some(wcs)) = (&sky, options.wcs) {

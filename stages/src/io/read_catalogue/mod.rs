@@ -21,4 +21,4 @@ pub use error::CatalogueError;
 pub use file::{FileColumn, FileHeader, read_columns, read_header};
 pub use format::{CatalogueFormat, detect};
 pub use mapping::ColumnChoice;
-pub use stage::ReadCatalogue;
+pub use stage::{PixelFrame, ReadCatalogue};

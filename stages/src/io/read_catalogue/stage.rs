@@ -11,6 +11,8 @@ use skyloom_engine::{
     StageError, register_stage,
 };
 
+use crate::rules::row_filter::RowFilter;
+
 use super::convert::{ConvertOptions, columns, convert};
 use super::error::CatalogueError;
 use super::file::{FileHeader, read_columns, read_header};
@@ -46,13 +48,20 @@ pub struct ReadCatalogue {
     /// Our name to the file's column, where it differs from the default: `{"mag": "Kmag", "ra": (column: "RA", unit: "rad")}`.
     ///
     /// The unit counts before the one in the file: deg, rad, hourangle, arcmin, arcsec, mas, uas, hms, dms for angles; mag,
-    /// mmag or a flux (nJy, uJy, mJy, Jy, nanomaggy, maggy, adu, count, electron) for magnitudes. `None` leaves a column
+    /// mmag or a flux (nJy, uJy, mJy, Jy, nanomaggy, maggy, adu, count, electron) for magnitudes; %, or `extendedness`, which is
+    /// 1 less the value, for `prob`. `None` leaves a column
     /// out. Default: `id`, `x`, `y`, `ra`, `dec`, `prob`, `sharp`, `parallax`, `parallax_error` under the same names, `mag`
     /// and `mag_err` from the detection band, and `mag_<B>`, `mag_err_<B>` from every other pair of columns `B`, `eB`. A
     /// default that the file does not have is left out; a column that is written here must be there. Other names of ours
     /// are carried along as they are, those that end in `_deg`, `_arcsec`, `_mas` converted to that unit.
     #[serde(default)]
     pub columns: BTreeMap<String, Option<ColumnChoice>>,
+    /// Which rows are kept: a condition over the columns of the result, in the language of `rules.cull`. Left out, all.
+    ///
+    /// Columns that it needs and that are none of ours are carried along by `columns`, as in `columns: {"is_primary":
+    /// "detect_isPrimary"}, where: "is_primary and mag < 25"`.
+    #[serde(default, rename = "where")]
+    pub condition: Option<String>,
     /// Whether there must be a `mag`. Switch it off for lists of clusters or galaxies that have none.
     #[serde(default = "yes")]
     pub is_mag_required: bool,
@@ -62,6 +71,9 @@ pub struct ReadCatalogue {
     #[serde(default)]
     #[schemars(range(min = 0, max = 1), extend("x-unit" = "px"))]
     pub pixel_origin: u8,
+    /// The frame in which the file's `x`, `y` count.
+    #[serde(default)]
+    pub pixel_frame: PixelFrame,
     /// Magnitude of one flux unit, for magnitudes that are made from fluxes.
     ///
     /// Left out, the AB zero point of the unit (31.4 for nJy, 22.5 for nanomaggies). Needed for counts.
@@ -74,6 +86,18 @@ pub struct ReadCatalogue {
     #[serde(default)]
     #[schemars(range(min = 0.0), extend("x-unit" = "px"))]
     pub margin_px: Option<f64>,
+}
+
+/// What pixel positions of a file count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PixelFrame {
+    /// The pixels of the wired image.
+    #[default]
+    Image,
+    /// The pixels of the larger image that the wired one is a part of, as in the object tables of a tract: the place of the part is
+    /// kept in the image (LTV1, LTV2; `io.read_exposure`).
+    Parent,
 }
 
 fn yes() -> bool {
@@ -98,11 +122,17 @@ impl ReadCatalogue {
             hdu: None,
             band: None,
             columns: BTreeMap::new(),
+            condition: None,
             is_mag_required: true,
             pixel_origin: 0,
+            pixel_frame: PixelFrame::Image,
             flux_zero_point: None,
             margin_px: None,
         }
+    }
+
+    fn filter(&self) -> RowFilter<'_> {
+        RowFilter::new("where", self.condition.as_deref())
     }
 
     fn header(&self) -> Result<(CatalogueFormat, FileHeader), CatalogueError> {
@@ -153,6 +183,7 @@ impl Stage for ReadCatalogue {
         if self.band.as_deref().is_some_and(|b| b.trim().is_empty()) {
             problems.param("band", "an empty name", "the name of a column, such as \"Ks\"");
         }
+        self.filter().check(problems);
         for (ours, choice) in &self.columns {
             let is_word = !ours.is_empty() && ours.chars().all(|c| c.is_alphanumeric() || c == '_');
             if !is_word {
@@ -204,8 +235,15 @@ impl Stage for ReadCatalogue {
             let place = Place::Input("image".to_owned());
             problems.push("missing-input", place, "nothing".to_owned(), "an image, as margin_px is set");
         }
+        if self.pixel_frame == PixelFrame::Parent && !is_wired {
+            let place = Place::Input("image".to_owned());
+            problems.push("missing-input", place, "nothing".to_owned(), "an image, as pixel_frame is parent");
+        }
         if findings.is_empty() {
             let columns = columns(&sources, is_wired, image.has_wcs);
+            if let Some(columns) = &columns {
+                self.filter().infer(columns, problems);
+            }
             outputs.set(Self::TABLE.name, TableFacet { columns }.to_facet());
         }
     }
@@ -243,8 +281,12 @@ impl Stage for ReadCatalogue {
             .with_help("wire the image whose pixels the catalogue is for"));
         }
         let names: Vec<&str> = sources.iter().map(|s| s.column.as_str()).collect();
+        let (x0, y0) = match (&image, self.pixel_frame) {
+            (Some(image), PixelFrame::Parent) => image.parent_origin(),
+            _ => (0.0, 0.0),
+        };
         let options = ConvertOptions {
-            pixel_origin: f64::from(self.pixel_origin),
+            pixel_origin: [x0, y0].map(|v| v + f64::from(self.pixel_origin)),
             flux_zero_point: self.flux_zero_point,
             frame: image.as_ref().map(|i| (i.width(), i.height())),
             wcs,
@@ -268,7 +310,11 @@ impl Stage for ReadCatalogue {
         if !converted.has_own_ids && sources.iter().any(|s| s.ours == "id") {
             cx.warn("the file's column of identifiers holds no integers: id is the row in the file");
         }
-        cx.set(&Self::TABLE, converted.table);
+        let table = self.filter().apply(&converted.table)?;
+        if self.condition.is_some() {
+            cx.metric("n_kept", table.n_rows() as f64);
+        }
+        cx.set(&Self::TABLE, table);
         Ok(())
     }
 }

@@ -413,6 +413,62 @@ fn the_mapping_is_written_in_a_graph_as_the_manual_says() {
     assert_eq!(problems.list().len(), 4);
 }
 
+/// Rows as in an object table of Rubin: degrees, pixels of the tract, nanojansky, extendedness; no unit anywhere.
+fn objects() -> Table {
+    TableBuilder::new()
+        .int("objectId", "", "", vec![11, 12, 13, 14])
+        .float("coord_ra", "", "", vec![84.0, 84.01, 84.02, 84.03])
+        .float("coord_dec", "", "", vec![-69.0, -69.01, -69.02, -69.03])
+        .float("x", "", "", vec![512.5, 520.0, 530.0, 540.0])
+        .float("y", "", "", vec![1201.0, 1202.0, 1203.0, 1204.0])
+        .bool("detect_isPrimary", "", vec![true, true, false, true])
+        .float("refExtendedness", "", "", vec![0.0, 1.0, 0.0, f64::NAN])
+        .float("i_psfFlux", "", "", vec![3630.780_547_701_013, 1000.0, 1000.0, -5.0])
+        .float("i_psfFluxErr", "", "", vec![36.307_805_477_010_13, 10.0, 10.0, 10.0])
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn an_object_table_of_rubin_becomes_a_star_catalogue_in_the_pixels_of_a_patch() {
+    let file = File::of(&objects(), TableFormat::Parquet, "parquet");
+    let columns = [
+        ("id", choice("objectId")),
+        ("ra", with_unit("coord_ra", "deg")),
+        ("dec", with_unit("coord_dec", "deg")),
+        ("mag", with_unit("i_psfFlux", "nJy")),
+        ("mag_err", with_unit("i_psfFluxErr", "nJy")),
+        ("prob", with_unit("refExtendedness", "extendedness")),
+        ("sharp", choice("refExtendedness")),
+        ("is_primary", choice("detect_isPrimary")),
+    ];
+    let stage = ReadCatalogue {
+        pixel_frame: PixelFrame::Parent,
+        condition: Some("is_primary and not (sharp > 0.5)".to_owned()),
+        ..mapped(file.stage(), &columns)
+    };
+    let mut patch = image();
+    patch.meta.cards = [("LTV1", -500.0), ("LTV2", -1200.0)]
+        .map(|(key, v)| skyloom_data::Card { key: key.into(), value: CardValue::Float(v), comment: String::new() })
+        .to_vec();
+    let outcome = Harness::new(stage.clone()).input("image", patch).run().unwrap();
+    let stars = outcome.get::<Table>("table");
+    assert_eq!(stars.ints("id").unwrap(), [Some(11), Some(14)]);
+    assert_eq!((stars.floats("x").unwrap(), stars.floats("y").unwrap()), (vec![12.5, 40.0], vec![1.0, 4.0]));
+    let (mag, error) = (stars.floats("mag").unwrap(), stars.floats("mag_err").unwrap());
+    assert!((mag[0] - 22.5).abs() < 1e-9 && mag[1].is_nan(), "{mag:?}");
+    assert!((error[0] - 0.010_857_362).abs() < 1e-8 && error[1].is_nan(), "{error:?}");
+    assert_eq!(stars.floats("prob").unwrap()[0], 1.0);
+    assert!(stars.floats("prob").unwrap()[1].is_nan(), "not measured is not known");
+    assert_eq!(outcome.metrics.last(), Some(&("n_kept".to_owned(), 2.0)));
+
+    // Without an image nobody knows where the patch begins; a condition over a column that is not there is found early.
+    assert_eq!(problems(&stage).into_iter().map(|p| p.code).collect::<Vec<_>>(), ["missing-input"]);
+    let wrong =
+        ReadCatalogue { pixel_frame: PixelFrame::Image, condition: Some("detect_isPrimary".to_owned()), ..stage };
+    assert_eq!(problems(&wrong).len(), 1);
+}
+
 fn frozen() -> ReadCatalogue {
     // -inf and null are no positions: two of the four rows stay.
     let columns =

@@ -61,6 +61,8 @@ pub(super) enum Conversion {
     Hours,
     /// Text `d m s`.
     DegreesMinutes,
+    /// 1 less the value: extendedness as a probability of being a star.
+    OneLess,
 }
 
 /// Units that are understood, for messages.
@@ -73,7 +75,7 @@ pub(super) fn known(quantity: Quantity) -> &'static str {
             "mag, mmag, a flux (Jy, mJy, uJy, nJy, maggy, nanomaggy), or with flux_zero_point count, adu, electron"
         }
         Quantity::Pixels => "pix",
-        Quantity::Fraction => "no unit, or %",
+        Quantity::Fraction => "no unit, %, or extendedness",
         Quantity::Plain => "any unit",
     }
 }
@@ -88,7 +90,11 @@ pub(super) fn conversion(unit: &str, quantity: Quantity) -> Option<Conversion> {
         Quantity::Pixels => {
             matches!(lower.as_str(), "pix" | "px" | "pixel" | "pixels").then_some(Conversion::Factor(1.0))
         }
-        Quantity::Fraction => (unit == "%").then_some(Conversion::Factor(0.01)),
+        Quantity::Fraction => match lower.as_str() {
+            "%" => Some(Conversion::Factor(0.01)),
+            "extendedness" => Some(Conversion::OneLess),
+            _ => None,
+        },
         Quantity::Magnitude => magnitude(unit, &lower),
         Quantity::Degrees | Quantity::Arcseconds | Quantity::Milliarcseconds => angle(&lower, quantity),
     }
@@ -166,5 +172,7 @@ mod tests {
         assert_eq!(conversion("mag", Quantity::Degrees), None);
         assert_eq!(conversion("h:m:s", Quantity::Degrees), Some(Conversion::Hours));
         assert_eq!(conversion("h:m:s", Quantity::Milliarcseconds), None);
+        assert_eq!(conversion("extendedness", Quantity::of("prob")), Some(Conversion::OneLess));
+        assert_eq!(conversion("extendedness", Quantity::Magnitude), None);
     }
 }

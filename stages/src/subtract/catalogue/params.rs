@@ -78,6 +78,13 @@ pub struct SubtractCatalogue {
     /// Rows for all other stars, from bright to faint; stars fainter than the last are left in the image.
     #[serde(default = "published_rows")]
     pub classes: Vec<StarRoute>,
+    /// Added to the magnitudes of all rows, and of `foreground_cutout_max_mag`.
+    ///
+    /// The rows are those of a VISTA tile, which saturates at 12 mag. A survey that saturates at 17 mag sees the same stars 5 mag fainter:
+    /// without 5 here its faint stars are left in the image, and its bright ones get the cut-outs of faint ones.
+    #[serde(default)]
+    #[schemars(range(min = -100.0, max = 100.0), extend("x-unit" = "mag"))]
+    pub class_shift_mag: f64,
     /// Deblending levels per segment, spaced exponentially. Not given in the paper; 32 is photutils' default.
     #[serde(default = "default_deblend_levels")]
     #[schemars(range(min = 1, max = 10_000))]
@@ -166,6 +173,7 @@ impl Default for SubtractCatalogue {
             core_divisor_s: default_core_divisor_s(),
             saturated: published_saturated(),
             classes: published_rows(),
+            class_shift_mag: 0.0,
             deblend_levels: default_deblend_levels(),
             min_alpha: default_min_alpha(),
             keep_cores_zero: false,
@@ -191,6 +199,7 @@ impl SubtractCatalogue {
             );
         }
         problems.require_range("foreground_cutout_max_mag", self.foreground_cutout_max_mag, -100.0, 100.0);
+        problems.require_range("class_shift_mag", self.class_shift_mag, -100.0, 100.0);
         problems.require_range("duplicate_px", self.duplicate_px, 0.0, 1e3);
         problems.require_range("skip_sigma", self.skip_sigma, -1e6, 1e6);
         problems.require_range("saturated_below_sigma", self.saturated_below_sigma, -1e9, 0.0);
@@ -216,6 +225,16 @@ impl SubtractCatalogue {
         if !rising(&self.classes.iter().map(|r| r.max_mag).collect::<Vec<_>>()) {
             problems.param("classes", "rows out of order", order);
         }
+    }
+
+    /// The same with the magnitudes of the rows shifted.
+    pub(super) fn shifted(&self) -> Self {
+        let mut shifted = self.clone();
+        let limits = shifted.classes.iter_mut().map(|r| &mut r.max_mag);
+        let limits = limits.chain(shifted.saturated.iter_mut().map(|r| &mut r.max_mag));
+        limits.chain([&mut shifted.foreground_cutout_max_mag]).for_each(|limit| *limit += self.class_shift_mag);
+        shifted.class_shift_mag = 0.0;
+        shifted
     }
 
     /// The row of a star that is not saturated, and the magnitudes between which the row lies.

@@ -129,15 +129,16 @@ impl Stage for SubtractCatalogue {
             check_field(name, field, &image)?;
         }
         let core_counts = self.core_level(&image)?;
+        let params = self.shifted();
         let stars = CatalogueStar::from_table(&table).map_err(StageError::data)?;
         let progress = cx.progress("stars", stars.len() as u64);
         let tick = || {
             progress.advance(1);
             !progress.is_cancelled()
         };
-        let result = cx
-            .pool()
-            .install(|| subtract_catalogue(&image, &noise, &psf, &stars, core_counts, self, Schedule::Levels, &tick));
+        let result = cx.pool().install(|| {
+            subtract_catalogue(&image, &noise, &psf, &stars, core_counts, &params, Schedule::Levels, &tick)
+        });
         let done = result.map_err(|error| match error {
             SubtractCatalogueError::Stopped => StageError::cancelled(),
             SubtractCatalogueError::TooManyFailed { .. } => StageError::data(error)

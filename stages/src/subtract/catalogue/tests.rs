@@ -267,3 +267,13 @@ golden_test!(
     version: 4,
     digest: "b4c35fd647d6"
 );
+
+#[test]
+fn shifted_rows_take_stars_that_are_fainter_by_the_shift() {
+    let deep = SubtractCatalogue { class_shift_mag: 5.0, ..params() }.shifted();
+    for mag in [8.0, 10.5, 11.0, 13.5, 16.5, 21.5, 22.0] {
+        assert_eq!(deep.row_of(mag + 5.0).map(|r| r.0), params().row_of(mag).map(|r| r.0), "{mag}");
+    }
+    assert_eq!((deep.saturated[1].max_mag, deep.foreground_cutout_max_mag), (22.0, 18.0));
+    assert_eq!(params().shifted(), params());
+}
