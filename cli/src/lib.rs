@@ -4,6 +4,7 @@
 
 mod args;
 mod commands;
+pub mod embed;
 mod failure;
 mod progress;
 mod render;
