@@ -72,6 +72,10 @@ pub struct GraphSource {
     /// Lay a file of changes over the graph; later ones win.
     #[arg(long = "overlay", value_name = "FILE")]
     pub overlay: Vec<PathBuf>,
+    /// Take kinds of stages from the descriptors in this folder (*.stage.ron), or from this descriptor, besides those that the
+    /// graph names.
+    #[arg(long = "plugins", value_name = "DIR")]
+    pub plugins: Vec<PathBuf>,
 }
 
 /// Where intermediate products are kept.
@@ -234,6 +238,9 @@ pub struct GraphArgs {
 pub struct StagesArgs {
     #[command(subcommand)]
     pub what: StagesCommand,
+    /// Take kinds of stages from the descriptors in this folder (*.stage.ron), or from this descriptor.
+    #[arg(long = "plugins", value_name = "DIR", global = true)]
+    pub plugins: Vec<PathBuf>,
 }
 
 /// What to show of the stages.

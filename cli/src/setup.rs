@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use skyloom_engine::{
-    Graph, GraphTest, Interrupt, LoadOptions, Observer, Plan, PlanOptions, Registry, RunOptions, RunReport, Store,
-    StoreError, load, load_str, load_tests, memory,
+    Graph, GraphTest, Interrupt, LoadOptions, Observer, Plan, PlanOptions, Plugin, Registry, RunOptions, RunReport,
+    Store, StoreError, load, load_str, load_tests, memory, plugins, plugins_str,
 };
+use skyloom_foreign::add_plugins;
 
 use crate::args::{CachePlace, GraphSource, Limits, RunPlace, Selection};
 use crate::failure::{CommandFailure, exit};
@@ -20,14 +21,31 @@ pub fn registry() -> Result<Registry, CommandFailure> {
     })
 }
 
+/// The same, with the kinds of descriptors in these files and folders.
+pub fn registry_with(folders: &[PathBuf]) -> Result<Registry, CommandFailure> {
+    let options = LoadOptions { plugins: folders.to_vec(), working_dir: working_dir()?, ..LoadOptions::default() };
+    with_plugins(registry()?, &plugins_str("()", Path::new("--plugins"), &options))
+}
+
+fn with_plugins(mut registry: Registry, plugins: &[Plugin]) -> Result<Registry, CommandFailure> {
+    add_plugins(&mut registry, plugins).map_err(CommandFailure::Graph)?;
+    Ok(registry)
+}
+
+fn working_dir() -> Result<PathBuf, CommandFailure> {
+    std::env::current_dir().map_err(|e| CommandFailure::io(format!("working directory: {e}")))
+}
+
 /// Loads and checks a graph file, or the resolved graph of a run report.
 pub fn graph(source: &GraphSource, test: Option<&str>, limits: &Limits) -> Result<Arc<Graph>, CommandFailure> {
     let registry = registry()?;
     let options = load_options(source, test, limits)?;
     let loaded = if is_report(source) {
         let report = read_report(&source.graph)?;
+        let registry = with_plugins(registry, &plugins_str(&report.resolved_graph, &source.graph, &options))?;
         load_str(&report.resolved_graph, &source.graph, &options, &registry)
     } else {
+        let registry = with_plugins(registry, &plugins(&source.graph, &options))?;
         load(&source.graph, &options, &registry)
     };
     loaded.map(Arc::new).map_err(|failure| CommandFailure::Graph(failure.diagnostics))
@@ -50,9 +68,10 @@ fn load_options(source: &GraphSource, test: Option<&str>, limits: &Limits) -> Re
     Ok(LoadOptions {
         sets: source.set.iter().map(|s| (s.key.clone(), s.value.clone())).collect(),
         overlays: source.overlay.clone(),
+        plugins: source.plugins.clone(),
         test: test.map(str::to_owned),
         memory_budget: Some(memory_budget(limits)),
-        working_dir: std::env::current_dir().map_err(|e| CommandFailure::io(format!("working directory: {e}")))?,
+        working_dir: working_dir()?,
     })
 }
 

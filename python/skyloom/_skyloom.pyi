@@ -120,6 +120,7 @@ def load(
     sets: Sequence[tuple[str, str]],
     overlays: Sequence[PathLike[str]],
     classes: Sequence[type],
+    plugin_folders: Sequence[PathLike[str]],
     memory: int | None = None,
 ) -> LoadedGraph: ...
 def stage_kinds(classes: Sequence[type]) -> str: ...

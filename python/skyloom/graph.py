@@ -91,11 +91,11 @@ class Graph:
         self._path = None
         self._name, self._doc = name, doc
         self._nodes, self._outputs, self._params = {}, {}, {}
-        self._sets, self._overlays = {}, []
+        self._sets, self._overlays, self._plugins = {}, [], []
         self._checked = None
 
     @classmethod
-    def load(cls, path, *, overlays=(), **params):
+    def load(cls, path, *, overlays=(), plugins=(), **params):
         """Reads a graph file.
 
         Parameters
@@ -104,6 +104,8 @@ class Graph:
             The file.
         overlays : sequence of path-like
             Overlay files, applied in order.
+        plugins : sequence of path-like
+            Descriptors of foreign programs (`*.stage.ron`), or folders of them, besides those that the graph names.
         **params
             Values of the graph's parameters.
 
@@ -114,6 +116,7 @@ class Graph:
         graph = cls(Path(path).stem)
         graph._path = Path(path)
         graph._overlays = [Path(overlay) for overlay in overlays]
+        graph._plugins = [Path(plugin) for plugin in plugins]
         graph.set(**params)
         if not graph._path.is_file():
             raise FileNotFoundError(f"no graph file {os.fspath(path)!r}")
@@ -201,7 +204,7 @@ class Graph:
         if self._checked is None or self._checked[1] != classes:
             text = None if self._path is not None else self.to_ron()
             path = self._path if self._path is not None else Path.cwd() / f"{self._name}.ron"
-            loaded = _skyloom.load(path, text, list(self._sets.items()), self._overlays, classes)
+            loaded = _skyloom.load(path, text, list(self._sets.items()), self._overlays, classes, self._plugins)
             self._checked = (loaded, classes)
         return self._checked[0]
 

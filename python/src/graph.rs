@@ -7,7 +7,8 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use serde_json::{Value, json};
 use skyloom_engine::{
-    Arity, Graph, LoadOptions, Plan, PlanOptions, Registry, Store, load as load_file, load_str, parameters, resolved_graph,
+    Arity, Graph, LoadFailure, LoadOptions, Plan, PlanOptions, Registry, Store, load as load_file, load_str, parameters, plugins, plugins_str,
+    resolved_graph,
 };
 
 use crate::errors::{GraphError, failed};
@@ -28,7 +29,7 @@ fn registry(py: Python<'_>, classes: Vec<Py<PyAny>>) -> PyResult<Registry> {
 
 /// Loads and checks a graph: a file, or a text with the name of the file that it would be.
 #[pyfunction]
-#[pyo3(signature = (path, text, sets, overlays, classes, memory=None))]
+#[pyo3(signature = (path, text, sets, overlays, classes, plugin_folders, memory=None))]
 pub(crate) fn load(
     py: Python<'_>,
     path: PathBuf,
@@ -36,15 +37,24 @@ pub(crate) fn load(
     sets: Vec<(String, String)>,
     overlays: Vec<PathBuf>,
     classes: Vec<Py<PyAny>>,
+    plugin_folders: Vec<PathBuf>,
     memory: Option<u64>,
 ) -> PyResult<PyGraph> {
-    let registry = registry(py, classes)?;
+    let mut registry = registry(py, classes)?;
     let working_dir = std::env::current_dir().map_err(failed)?;
     let memory_budget = Some(memory.unwrap_or_else(skyloom_engine::memory::default_budget));
-    let options = LoadOptions { sets, overlays, memory_budget, working_dir, ..LoadOptions::default() };
-    let loaded = py.detach(|| match &text {
-        Some(text) => load_str(text, &path, &options, &registry),
-        None => load_file(&path, &options, &registry),
+    let options =
+        LoadOptions { sets, overlays, plugins: plugin_folders, memory_budget, working_dir, ..LoadOptions::default() };
+    let loaded = py.detach(|| {
+        let found = match &text {
+            Some(text) => plugins_str(text, &path, &options),
+            None => plugins(&path, &options),
+        };
+        skyloom_foreign::add_plugins(&mut registry, &found).map_err(|diagnostics| LoadFailure { diagnostics })?;
+        match &text {
+            Some(text) => load_str(text, &path, &options, &registry),
+            None => load_file(&path, &options, &registry),
+        }
     });
     match loaded {
         Ok(graph) => Ok(PyGraph(Arc::new(graph))),

@@ -63,13 +63,35 @@ pub fn listen_for_ctrl_c(interrupt: &Interrupt) {
             b"\nfinishing what runs; press Ctrl-C again to stop it\n",
         )),
         2 => {}
-        _ => std::process::exit(i32::from(exit::CANCELLED)),
+        _ => {
+            skyloom_foreign::stop_all();
+            std::process::exit(i32::from(exit::CANCELLED));
+        }
     };
     // Without a handler Ctrl-C ends the process at once, which is safe too: nothing half-written is ever used.
     if let Err(error) = ctrlc::set_handler(handler) {
         tracing::debug!("no Ctrl-C handler: {error}");
     }
+    take_programs_along();
 }
+
+/// A request to end (SIGTERM) ends this process at once, as ever; programs that it runs end with it.
+#[cfg(unix)]
+fn take_programs_along() {
+    use signal_hook::consts::SIGTERM;
+    match signal_hook::iterator::Signals::new([SIGTERM]) {
+        Ok(mut signals) => drop(std::thread::spawn(move || {
+            for signal in signals.forever() {
+                skyloom_foreign::stop_all();
+                drop(signal_hook::low_level::emulate_default_handler(signal));
+            }
+        })),
+        Err(error) => tracing::debug!("no handler for SIGTERM: {error}"),
+    }
+}
+
+#[cfg(not(unix))]
+fn take_programs_along() {}
 
 /// Writes `run.json` into the output folder, and notes the report in the store for `why` and `show`.
 pub fn write_report(report: &RunReport, out: &Path, store: &Store) -> Result<(), CommandFailure> {
@@ -114,6 +136,9 @@ fn continue_command(args: &RunArgs) -> String {
     }
     for overlay in &args.source.overlay {
         words.push(format!("--overlay {}", quote(&overlay.display().to_string())));
+    }
+    for folder in &args.source.plugins {
+        words.push(format!("--plugins {}", quote(&folder.display().to_string())));
     }
     for node in &args.selection.until {
         words.push(format!("--until {}", quote(node)));

@@ -10,7 +10,7 @@ use crate::setup;
 
 /// Lists stages or shows one. Everything printed comes from the code of the stage.
 pub fn run(args: &StagesArgs) -> Result<(), CommandFailure> {
-    let registry = setup::registry()?;
+    let registry = setup::registry_with(&args.plugins)?;
     match &args.what {
         StagesCommand::List(format) => {
             let stages: Vec<_> = registry.stages().collect();

@@ -23,6 +23,11 @@ pub trait StageSink: Send + Sync {
     fn warning(&self, message: &str);
     /// A named number for the report.
     fn metric(&self, name: &str, value: f64);
+    /// Keeps what a program printed (`stdout`) with the run; returns the file, where one was written.
+    fn log(&self, name: &str, content: &[u8]) -> Option<PathBuf> {
+        let _ = (name, content);
+        None
+    }
 }
 
 /// A sink that drops everything.
@@ -252,6 +257,12 @@ impl<'a> Context<'a> {
     /// Notes a number for the report (`n_stars`).
     pub fn metric(&self, name: &str, value: f64) {
         self.services.sink.metric(name, value);
+    }
+
+    /// Keeps what a program printed (`stdout`, `stderr`) with the run, under the name of the node; returns the file, where one
+    /// was written. The caller bounds its size.
+    pub fn keep_log(&self, name: &str, content: &[u8]) -> Option<PathBuf> {
+        self.services.sink.log(name, content)
     }
 
     /// Random numbers that depend on the node's action key alone.

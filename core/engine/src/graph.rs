@@ -26,6 +26,8 @@ pub struct Graph {
     pub(crate) tests: Vec<GraphTest>,
     /// Graph files that were read (base, file, overlays), in order.
     pub(crate) sources: Vec<PathBuf>,
+    /// Files and folders that bring kinds of stages, absolute.
+    pub(crate) plugins: Vec<PathBuf>,
     /// Index of a node by name.
     by_name: IndexMap<String, usize>,
 }
@@ -141,9 +143,10 @@ impl Graph {
         params: IndexMap<String, ResolvedValue>,
         tests: Vec<GraphTest>,
         sources: Vec<PathBuf>,
+        plugins: Vec<PathBuf>,
     ) -> Self {
         let by_name = nodes.iter().enumerate().map(|(i, node)| (node.name.clone(), i)).collect();
-        Self { name, doc, file, nodes, structure, outputs, params, tests, sources, by_name }
+        Self { name, doc, file, nodes, structure, outputs, params, tests, sources, plugins, by_name }
     }
 
     /// Name of the graph.
@@ -195,5 +198,10 @@ impl Graph {
     #[must_use]
     pub fn sources(&self) -> &[PathBuf] {
         &self.sources
+    }
+    /// Files and folders that bring kinds of stages, absolute: named by the graph, then by the command line.
+    #[must_use]
+    pub fn plugins(&self) -> &[PathBuf] {
+        &self.plugins
     }
 }

@@ -80,7 +80,7 @@ pub use keys::{
     Canonical, CanonicalError, Change, Ingredients, InputIngredient, Key, MalformedCanonical, Reason, Upstream,
     action_key, diff_ingredients, recipe_key,
 };
-pub use loader::{LoadFailure, LoadOptions, load, load_str, load_tests};
+pub use loader::{LoadFailure, LoadOptions, Plugin, RonFile, load, load_str, load_tests, plugins, plugins_str};
 pub use nearest::nearest;
 pub use ordered_sum::{SUM_CHUNK, ordered_sum};
 pub use plan::{Ledger, Plan, PlanError, PlanOptions, PlannedFile, PlannedNode, PlannedVerdict, Why};

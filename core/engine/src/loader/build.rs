@@ -276,7 +276,7 @@ pub(crate) fn report_problem(
 }
 
 /// Follows a path into a value as far as it goes: the value there, if all of it could be followed, and the last place.
-fn locate<'t, 'p>(tree: &'t Tree, path: impl Iterator<Item = &'p str>) -> (Option<&'t Tree>, Place) {
+pub(crate) fn locate<'t, 'p>(tree: &'t Tree, path: impl Iterator<Item = &'p str>) -> (Option<&'t Tree>, Place) {
     let mut at = tree;
     for name in path {
         // `Some(..)` is not a step of the path.

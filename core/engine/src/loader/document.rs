@@ -22,8 +22,8 @@ pub(crate) enum Role {
 impl Role {
     fn fields(self) -> &'static [&'static str] {
         match self {
-            Self::Graph => &["name", "doc", "base", "params", "nodes", "remove", "outputs", "tests"],
-            Self::Overlay => &["name", "doc", "params", "nodes", "remove", "outputs", "tests"],
+            Self::Graph => &["name", "doc", "base", "plugins", "params", "nodes", "remove", "outputs", "tests"],
+            Self::Overlay => &["name", "doc", "plugins", "params", "nodes", "remove", "outputs", "tests"],
             Self::Test => &["name", "doc", "params", "nodes", "remove", "outputs"],
         }
     }
@@ -57,6 +57,8 @@ pub(crate) struct Document {
     pub(crate) name: Option<String>,
     pub(crate) doc: Option<String>,
     pub(crate) base: Option<Named>,
+    /// Files and folders that bring kinds of stages.
+    pub(crate) plugins: Vec<Named>,
     pub(crate) params: IndexMap<String, Entry>,
     pub(crate) nodes: IndexMap<String, NodeEntry>,
     pub(crate) remove: Vec<Named>,
@@ -93,6 +95,7 @@ pub(crate) fn read_document(
             "base" if role == Role::Graph => {
                 document.base = read_text(&value, &path, findings).map(|name| Named { name, place: value.place });
             }
+            "plugins" if role != Role::Test => document.plugins = read_names(&value, &path, findings),
             "params" => document.params = read_entries(value, &path, findings),
             "outputs" => document.outputs = read_entries(value, &path, findings),
             "nodes" => {

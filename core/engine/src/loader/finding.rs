@@ -88,7 +88,8 @@ impl Findings {
     }
 }
 
-fn to_diagnostic(finding: Finding, sources: &Sources) -> Diagnostic {
+/// The problem with the text around it.
+pub(crate) fn to_diagnostic(finding: Finding, sources: &Sources) -> Diagnostic {
     let source = sources.get(finding.place.file);
     let (line, column) = sources.line_column(finding.place);
     Diagnostic {

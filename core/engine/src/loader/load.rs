@@ -17,6 +17,7 @@ use super::merge::Merged;
 use super::options::{LoadFailure, LoadOptions};
 use super::order::topological_order;
 use super::outputs::{Delivered, check_outputs, unknown_test};
+use super::plugins::{Plugin, plugins_of};
 use super::setting::apply_settings;
 use super::source::{Place, Sources};
 use super::wanted::{Lookup, WantedPort};
@@ -57,14 +58,42 @@ pub fn load_str(
 pub fn load_tests(path: &Path, options: &LoadOptions) -> Result<Vec<GraphTest>, LoadFailure> {
     let mut sources = Sources::default();
     let mut findings = Findings::default();
-    let working_dir =
-        std::path::absolute(Path::new(".").join(&options.working_dir)).unwrap_or_else(|_| options.working_dir.clone());
+    let working_dir = working_dir(options);
     let chain = read_chain(&Start::File(path), &options.overlays, &working_dir, &mut sources, &mut findings);
     let tests = chain.map(|chain| tests_of(&merge(chain, options, &working_dir, &mut sources, &mut findings).0));
     match tests {
         Some(tests) if findings.is_empty() => Ok(tests),
         _ => Err(LoadFailure { diagnostics: findings.into_diagnostics(&sources) }),
     }
+}
+
+/// The files and folders that bring kinds of stages to a graph: those that it names, its bases and overlays included, then
+/// those of the command line. Of a graph that cannot be read there are none: [`load`] says what is wrong with it.
+#[must_use]
+pub fn plugins(path: &Path, options: &LoadOptions) -> Vec<Plugin> {
+    plugins_from(&Start::File(path), options)
+}
+
+/// The same for a text; see [`load_str`].
+#[must_use]
+pub fn plugins_str(text: &str, file_name: &Path, options: &LoadOptions) -> Vec<Plugin> {
+    plugins_from(&Start::Text(file_name, text), options)
+}
+
+fn plugins_from(start: &Start<'_>, options: &LoadOptions) -> Vec<Plugin> {
+    let mut sources = Sources::default();
+    let mut findings = Findings::default();
+    let working_dir = working_dir(options);
+    let chain = read_chain(start, &options.overlays, &working_dir, &mut sources, &mut findings);
+    let merged = chain.map(|chain| merge(chain, options, &working_dir, &mut sources, &mut findings).0);
+    let named = merged.map(|merged| merged.plugins).unwrap_or_default();
+    plugins_of(&named, &options.plugins, &working_dir, &mut sources)
+}
+
+/// The folder that paths of the command line start from. Making it absolute fails only for an empty path or a working folder
+/// that is gone; relative paths then stay relative.
+fn working_dir(options: &LoadOptions) -> PathBuf {
+    std::path::absolute(Path::new(".").join(&options.working_dir)).unwrap_or_else(|_| options.working_dir.clone())
 }
 
 fn tests_of(merged: &Merged) -> Vec<GraphTest> {
@@ -74,13 +103,13 @@ fn tests_of(merged: &Merged) -> Vec<GraphTest> {
 fn load_from(start: &Start<'_>, path: &Path, options: &LoadOptions, registry: &Registry) -> Result<Graph, LoadFailure> {
     let mut sources = Sources::default();
     let mut findings = Findings::default();
-    // Fails only for an empty path or a working folder that is gone; relative paths then stay relative.
-    let working_dir =
-        std::path::absolute(Path::new(".").join(&options.working_dir)).unwrap_or_else(|_| options.working_dir.clone());
+    let working_dir = working_dir(options);
     let chain = read_chain(start, &options.overlays, &working_dir, &mut sources, &mut findings);
     let graph = chain.and_then(|chain| {
         let (merged, files) = merge(chain, options, &working_dir, &mut sources, &mut findings);
-        check(&merged, path, files, options, registry, &sources, &mut findings)
+        let plugins = plugins_of(&merged.plugins, &options.plugins, &working_dir, &mut sources);
+        let plugins = plugins.into_iter().map(|plugin| plugin.path).collect();
+        check(&merged, path, files, plugins, options, registry, &sources, &mut findings)
     });
     match graph {
         Some(graph) if findings.is_empty() => Ok(graph),
@@ -120,6 +149,7 @@ fn check(
     merged: &Merged,
     path: &Path,
     files: Vec<PathBuf>,
+    plugins: Vec<PathBuf>,
     options: &LoadOptions,
     registry: &Registry,
     sources: &Sources,
@@ -183,6 +213,7 @@ fn check(
             path,
             test: options.test.as_deref(),
             files,
+            plugins,
             params,
             expanded: &expanded,
             built,
@@ -213,6 +244,7 @@ struct Parts<'a, 'm> {
     path: &'a Path,
     test: Option<&'a str>,
     files: Vec<PathBuf>,
+    plugins: Vec<PathBuf>,
     params: GraphParams,
     expanded: &'a Expanded<'m>,
     built: Vec<Built>,
@@ -224,8 +256,20 @@ struct Parts<'a, 'm> {
 
 /// Puts a graph without problems together.
 fn assemble(parts: Parts<'_, '_>, sources: &Sources) -> Graph {
-    let Parts { merged, path, test, files, params, expanded, mut built, mut feeds, order, mut inferred, delivered } =
-        parts;
+    let Parts {
+        merged,
+        path,
+        test,
+        files,
+        plugins,
+        params,
+        expanded,
+        mut built,
+        mut feeds,
+        order,
+        mut inferred,
+        delivered,
+    } = parts;
     let mut position = vec![0_usize; built.len()];
     for (at, &i) in order.iter().enumerate() {
         position[i] = at;
@@ -284,5 +328,5 @@ fn assemble(parts: Parts<'_, '_>, sources: &Sources) -> Graph {
         // A name of its own: what a test ran last is nothing to compare the graph's own runs with.
         name = format!("{name}, test {test:?}");
     }
-    Graph::new(name, merged.doc.clone(), path.to_path_buf(), nodes, structure, outputs, values, tests, files)
+    Graph::new(name, merged.doc.clone(), path.to_path_buf(), nodes, structure, outputs, values, tests, files, plugins)
 }

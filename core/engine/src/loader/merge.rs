@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::document::{Document, Entry, Role, TestEntry, join};
+use super::document::{Document, Entry, Named, Role, TestEntry, join};
 use super::finding::Findings;
 use super::node_entry::NodeEntry;
 use super::source::Sources;
@@ -13,6 +13,8 @@ use crate::nearest::nearest;
 pub(crate) struct Merged {
     pub(crate) name: Option<String>,
     pub(crate) doc: String,
+    /// Those of every text, in order: an overlay adds to what the graph names.
+    pub(crate) plugins: Vec<Named>,
     pub(crate) params: IndexMap<String, Entry>,
     pub(crate) nodes: IndexMap<String, NodeEntry>,
     pub(crate) outputs: IndexMap<String, Entry>,
@@ -38,6 +40,7 @@ impl Merged {
             self.doc = document.doc.unwrap_or_default();
             self.tests.clear();
         }
+        self.plugins.extend(document.plugins);
         let mut removed = Vec::new();
         for gone in document.remove {
             if self.nodes.shift_remove(&gone.name).is_some() {

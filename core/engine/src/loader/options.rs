@@ -13,6 +13,9 @@ pub struct LoadOptions {
     pub sets: Vec<(String, String)>,
     /// Overlay files, applied in order.
     pub overlays: Vec<PathBuf>,
+    /// Files and folders that bring kinds of stages, besides those that the graph names. The loader only notes them: whoever
+    /// understands them asks [`plugins`](crate::plugins) and adds their kinds to the registry first.
+    pub plugins: Vec<PathBuf>,
     /// Name of the test of the graph file whose changes apply.
     pub test: Option<String>,
     /// Memory that a node may need at most, in bytes.

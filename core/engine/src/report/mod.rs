@@ -102,6 +102,9 @@ pub struct NodeReport {
     pub warnings: Vec<String>,
     /// Named numbers.
     pub metrics: Vec<(String, f64)>,
+    /// Files with what it printed, where it is a program that prints; of this run alone.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub logs: Vec<PathBuf>,
     /// Version of the stage.
     pub version: u32,
     /// Crate or program that brings it.

@@ -33,6 +33,11 @@ pub fn resolved_graph(graph: &Graph) -> String {
     let mut text = String::from("(\n");
     let _ = writeln!(text, "    name: {:?},", graph.name());
     let _ = writeln!(text, "    doc: {:?},", graph.doc());
+    if !graph.plugins().is_empty() {
+        // Absolute: the text is loaded from wherever the report lies.
+        let paths: Vec<String> = graph.plugins().iter().map(|path| format!("{:?}", path.to_string_lossy())).collect();
+        let _ = writeln!(text, "    plugins: [{}],", paths.join(", "));
+    }
     text.push_str("    nodes: {\n");
     for node in graph.nodes() {
         let _ = writeln!(text, "        {:?}: (kind: {:?},", node.name, node.kind);

@@ -298,6 +298,7 @@ impl<'a> Run<'a> {
         notes.usage = completion.usage;
         notes.warnings = completion.warnings;
         notes.metrics = completion.metrics;
+        notes.logs = completion.logs;
         let reason = crate::plan::Why::join(&notes.reasons);
         match completion.end {
             End::Done(outputs) => {

@@ -92,6 +92,7 @@ impl Plan {
             store: Arc::clone(&self.ledger.store),
             observers: options.observers.clone(),
             scratch_root,
+            logs: self.options.out.as_ref().map(|out| out.join("logs")),
         });
         let (job_sender, job_receiver) = unbounded::<Job>();
         let (done_sender, done_receiver) = unbounded::<Completion>();

@@ -26,8 +26,13 @@ use crate::store::{Artefact, LoadError, Record, Store};
 /// What a node made, by output port.
 pub(crate) type Made = BTreeMap<String, (Artefact, Arc<dyn Product>)>;
 
-/// What a stage said that belongs in its record: warnings, and named numbers.
-type Said = (Vec<String>, Vec<(String, f64)>);
+/// What a stage said: warnings and named numbers, which belong in its record, and the files with what it printed.
+#[derive(Debug, Clone, Default)]
+struct Said {
+    warnings: Vec<String>,
+    metrics: Vec<(String, f64)>,
+    logs: Vec<PathBuf>,
+}
 
 /// Everything that a worker needs for one node.
 pub(crate) struct Job {
@@ -71,6 +76,7 @@ pub(crate) struct Completion {
     pub(crate) usage: Usage,
     pub(crate) warnings: Vec<String>,
     pub(crate) metrics: Vec<(String, f64)>,
+    pub(crate) logs: Vec<PathBuf>,
 }
 
 pub(crate) enum End {
@@ -93,6 +99,8 @@ pub(crate) struct Workshop {
     pub(crate) store: Arc<Store>,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
     pub(crate) scratch_root: PathBuf,
+    /// Folder for what programs print; none when the run has no output folder.
+    pub(crate) logs: Option<PathBuf>,
 }
 
 impl Workshop {
@@ -110,27 +118,52 @@ struct Notes {
     kept: Mutex<Said>,
 }
 
+impl Notes {
+    fn kept(&self) -> std::sync::MutexGuard<'_, Said> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl StageSink for Notes {
     fn progress(&self, unit: &str, done: u64, total: u64) {
         self.workshop.tell(&Event::NodeProgress { node: self.node.clone(), unit: unit.to_owned(), done, total });
     }
     fn warning(&self, message: &str) {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).0.push(message.to_owned());
+        self.kept().warnings.push(message.to_owned());
         self.workshop.tell(&Event::NodeWarning { node: self.node.clone(), message: message.to_owned() });
     }
     fn metric(&self, name: &str, value: f64) {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).1.push((name.to_owned(), value));
+        self.kept().metrics.push((name.to_owned(), value));
     }
+    fn log(&self, name: &str, content: &[u8]) -> Option<PathBuf> {
+        let path = self.workshop.logs.as_ref()?.join(log_name(&self.node, name));
+        if content.is_empty() {
+            // What an earlier run of the node printed would be taken for this one's.
+            let _ = std::fs::remove_file(&path);
+            return None;
+        }
+        let written =
+            path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, content));
+        if let Err(error) = written {
+            self.warning(&format!("what it printed was not kept: {}: {error}", path.display()));
+            return None;
+        }
+        self.kept().logs.push(path.clone());
+        Some(path)
+    }
+}
+
+/// File name of a log. Names of expanded nodes hold any text; characters that not every file system takes become `_`.
+fn log_name(node: &str, name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.[]".contains(c);
+    let node: String = node.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
+    format!("{node}.{name}.txt")
 }
 
 /// Runs one job to its end. Never panics: a panic of the stage becomes an error that names it.
 pub(crate) fn work(job: Job, workshop: &Arc<Workshop>) -> Completion {
     let index = job.index;
-    let notes = Arc::new(Notes {
-        node: job.node.name.clone(),
-        workshop: Arc::clone(workshop),
-        kept: Mutex::new((Vec::new(), Vec::new())),
-    });
+    let notes = Arc::new(Notes { node: job.node.name.clone(), workshop: Arc::clone(workshop), kept: Mutex::default() });
     let resident: u64 = job.inputs.iter().filter(|i| !i.is_late).map(|i| i.slot.bytes()).sum();
     let allocated = memory::allocated_bytes();
     if job.was_alone.load(Ordering::SeqCst) {
@@ -146,7 +179,7 @@ pub(crate) fn work(job: Job, workshop: &Arc<Workshop>) -> Completion {
         peak_bytes: (memory::peak_bytes() + resident).saturating_sub(allocated),
         was_alone,
     };
-    let (warnings, metrics) = notes.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let Said { warnings, metrics, logs } = notes.kept().clone();
     let end = match end {
         End::Done(outputs) => match commit(&job, &outputs, usage, &warnings, &metrics, workshop) {
             Ok(()) => End::Done(outputs),
@@ -154,7 +187,7 @@ pub(crate) fn work(job: Job, workshop: &Arc<Workshop>) -> Completion {
         },
         other => other,
     };
-    Completion { index, end, usage, warnings, metrics }
+    Completion { index, end, usage, warnings, metrics, logs }
 }
 
 fn run_stage(job: &Job, workshop: &Arc<Workshop>, notes: &Arc<Notes>) -> End {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use skyloom_engine::{LoadOptions, Origin, load as load_file};
+use skyloom_engine::{LoadOptions, Origin, load as load_file, plugins, resolved_graph};
 
 use crate::support::{feeds, load, load_with, names, only, options, param, places, registry, set};
 
@@ -180,6 +180,29 @@ fn a_base_is_patched_replaced_and_cut_by_name() {
     assert_eq!(graph.tests().iter().map(|t| t.name.as_str()).collect::<Vec<_>>(), ["of derived"]);
     assert_eq!(graph.sources(), [PathBuf::from("g/base.ron"), PathBuf::from("g/derived.ron")]);
     assert_eq!(graph.file(), Path::new("g/derived.ron"));
+}
+
+#[test]
+fn plugins_of_all_texts_are_named_once_and_stand_in_the_resolved_graph() {
+    let derived = r#"(base: "../base.ron", plugins: ["tools", "../a.x"])"#;
+    let base = BASE.replacen("nodes:", "plugins: \"a.x\", nodes:", 1);
+    let folder =
+        Folder::new(&[("base.ron", &base), ("g/derived.ron", derived), ("o/over.ron", "(plugins: [\"b.x\"])")]);
+    let (overlays, more) = (vec!["o/over.ron".into()], vec!["tools".into(), "o/b.x".into()]);
+    let options = LoadOptions { overlays, plugins: more, ..folder.options() };
+    let root = folder.0.path();
+    let expected = ["g/../a.x", "g/tools", "o/b.x", "tools"].map(|name| root.join(name));
+    let found = plugins(Path::new("g/derived.ron"), &options);
+    assert_eq!(found.iter().map(|p| p.path.clone()).collect::<Vec<_>>(), expected);
+    let problem = found[1].problem("code", "found", "expected");
+    assert_eq!((problem.file.as_path(), problem.line, problem.column), (Path::new("g/derived.ron"), 1, 33));
+    let graph = load_file(Path::new("g/derived.ron"), &options, &registry()).expect("good");
+    assert_eq!(graph.plugins(), expected);
+    let resolved = load(&resolved_graph(&graph)).expect("good");
+    assert_eq!(resolved.plugins(), expected);
+    // A file that cannot be read brings none; `load` says why.
+    assert!(plugins(Path::new("gone.ron"), &folder.options()).is_empty());
+    assert_eq!(only(load("(nodes: {}, tests: [(name: \"t\", plugins: [])])")).code, "unknown-field");
 }
 
 #[test]
