@@ -17,6 +17,7 @@
 mod args;
 mod commands;
 mod crates;
+pub mod embed;
 mod failure;
 mod progress;
 mod render;

@@ -53,6 +53,12 @@ pub fn run(args: &GraphArgs) -> Result<(), CommandFailure> {
     }
 }
 
+/// The drawing as SVG.
+#[must_use]
+pub fn plan_svg(plan: &Plan) -> String {
+    svg::draw(plan.graph().name(), &drawn(plan))
+}
+
 fn drawn(plan: &Plan) -> Vec<Drawn> {
     plan.graph()
         .nodes()

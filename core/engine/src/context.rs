@@ -193,6 +193,19 @@ impl<'a> Context<'a> {
         downcast(port.name, source, product)
     }
 
+    /// All products at a port of this name, whatever their type: for stages whose ports are not known when they are compiled.
+    ///
+    /// # Errors
+    /// When the product of a late port cannot be read.
+    pub fn products(&self, port: &str) -> Result<Vec<Arc<dyn Product>>, StageError> {
+        self.inputs.get(port).map_or(&[][..], Vec::as_slice).iter().map(|(_, product)| product.get()).collect()
+    }
+
+    /// Puts a product of any type at an output port of this name; the executor compares its type with the signature.
+    pub fn set_product(&mut self, port: &str, product: Arc<dyn Product>) {
+        self.outputs.insert(port.to_owned(), product);
+    }
+
     /// Puts a product at an output port.
     pub fn set<T: ProductType>(&mut self, port: &Out<T>, product: T) {
         self.set_shared(port, Arc::new(product));

@@ -1,0 +1,264 @@
+"""Stages as Python classes."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import inspect
+import json
+import marshal
+import textwrap
+import typing
+
+from . import _skyloom
+
+_REGISTERED = {}
+
+
+class NoWork(Exception):
+    """Raised by a stage that has nothing to do: not a failure; what depends on it is left out."""
+
+
+class Cancelled(Exception):
+    """Raised by `Context.check_cancelled` when the user stopped the run."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Input:
+    """An input port: class of its product, what it is for, and how many products it takes ("one", "optional" or "many")."""
+
+    product: typing.Any
+    doc: str = ""
+    arity: str = "one"
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """An output port: class of its product, what it is, and the input whose frame (width, height, unit, band) it has."""
+
+    product: typing.Any
+    doc: str = ""
+    like: str | None = None
+
+
+def param(default=dataclasses.MISSING, *, doc, unit=None, min=None, max=None, above=None, below=None, choices=None):
+    """A parameter of a stage: a dataclass field with what a graph needs to check it.
+
+    Parameters
+    ----------
+    default : optional
+        Its default; without one a graph must give it.
+    doc : str
+        What it is, and what happens with small and large values.
+    unit : str, optional
+        Unit, such as "px".
+    min, max, above, below : float, optional
+        Range: `min <= value <= max`, `above < value < below`.
+    choices : sequence of str, optional
+        The words that it may be.
+    """
+    metadata = {"doc": doc, "unit": unit, "min": min, "max": max, "above": above, "below": below, "choices": choices}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+class Context:
+    """What a stage says while it runs."""
+
+    def __init__(self, token):
+        self._token = token
+        self._warnings, self._metrics = [], []
+
+    def warn(self, message):
+        """Tells the user something that does not stop the stage; it is kept with the record."""
+        self._warnings.append(str(message))
+
+    def metric(self, name, value):
+        """Notes a number for the report."""
+        self._metrics.append((str(name), float(value)))
+
+    def check_cancelled(self):
+        """Raises `Cancelled` when the user stopped the run. Call it between pieces of work of up to a second."""
+        if self._token.is_cancelled():
+            raise Cancelled("cancelled")
+
+
+def stage(kind, *, version, inputs=None, outputs, bytes_per_pixel=32.0):
+    """Makes a class a stage that graphs can name.
+
+    The class has a dataclass `Params` (when it has parameters; fields by `skyloom.param`) and a method `run(self, params, inputs, context)`
+    that returns a dict of products by output port, or the product of its only output. Inputs are read-only. It is run again when an input, a
+    parameter, `version` or the text of the class changes; what it imports counts only through `version`.
+
+    Parameters
+    ----------
+    kind : str
+        Name in graphs, `family.verb`.
+    version : int
+        Raised when the same inputs give another result for a reason that the text of the class does not show.
+    inputs, outputs : dict
+        Ports: a product class (`skyloom.Image`, `skyloom.Table`, `skyloom.Isophotes`), `Input(...)` or `Output(...)`.
+    bytes_per_pixel : float
+        Memory that it needs per pixel of its input images, besides inputs and outputs.
+
+    Examples
+    --------
+    >>> @skyloom.stage("py.scale", version=1, inputs={"image": skyloom.Image}, outputs={"image": skyloom.Output(skyloom.Image, like="image")})
+    ... class Scale:
+    ...     "Multiplies an image by a number."
+    ...     @dataclasses.dataclass
+    ...     class Params:
+    ...         factor: float = skyloom.param(2.0, doc="The number.")
+    ...     def run(self, params, inputs, context):
+    ...         return inputs["image"].with_pixels(params.factor * inputs["image"].pixels)
+    """
+
+    def decorate(cls):
+        params = getattr(cls, "Params", None)
+        if params is not None and not dataclasses.is_dataclass(params):
+            params = cls.Params = dataclasses.dataclass(params)
+        doc = inspect.cleandoc(cls.__doc__ or "")
+        if not doc:
+            raise TypeError(f"{cls.__name__}: a stage needs a docstring; its first line stands in lists")
+        if not callable(getattr(cls, "run", None)):
+            raise TypeError(f"{cls.__name__}: a stage needs a method run(self, params, inputs, context)")
+        ins = {name: _port(port, Input) for name, port in (inputs or {}).items()}
+        outs = {name: _port(port, Output) for name, port in outputs.items()}
+        fields = [] if params is None else list(dataclasses.fields(params))
+        description = {
+            "kind": kind,
+            "version": int(version),
+            "doc": doc,
+            "provider": f"{cls.__module__}.{cls.__qualname__} {version}",
+            "schema": _schema(doc, fields, params),
+            "example": _example(fields),
+            "source": _source(cls),
+            "inputs": [{"name": n, "product": _product(p.product), "arity": p.arity, "doc": p.doc or n} for n, p in ins.items()],
+            "outputs": [{"name": n, "product": _product(p.product), "doc": p.doc or n, "like": p.like} for n, p in outs.items()],
+            "bytes_per_pixel": float(bytes_per_pixel),
+        }
+        types = {} if params is None else typing.get_type_hints(params)
+
+        def fill(text):
+            given = json.loads(text)
+            for field in fields:
+                if types.get(field.name) is float and isinstance(given.get(field.name), int):
+                    given[field.name] = float(given[field.name])
+            if params is None:
+                if given:
+                    raise ValueError(f"{kind} has no parameters")
+                return "{}"
+            filled = params(**given)
+            for field in fields:
+                _check(field, getattr(filled, field.name), types.get(field.name))
+            return json.dumps(dataclasses.asdict(filled))
+
+        def run(text, products, token):
+            context = Context(token)
+            made = cls().run(None if params is None else params(**json.loads(text)), products, context)
+            if not isinstance(made, dict):
+                if len(outs) != 1:
+                    raise TypeError(f"{kind} has {len(outs)} outputs: run must return a dict of products by port")
+                made = {next(iter(outs)): made}
+            if unknown := sorted(set(made) - set(outs)):
+                raise TypeError(f"{kind} has no output {unknown[0]!r}")
+            if missing := sorted(set(outs) - set(made)):
+                raise TypeError(f"{kind} made no output {missing[0]!r}")
+            return made, context._warnings, context._metrics
+
+        cls._skyloom_description = json.dumps(description)
+        cls._skyloom_params = staticmethod(fill)
+        cls._skyloom_run = staticmethod(run)
+        _REGISTERED[kind] = cls
+        return cls
+
+    return decorate
+
+
+def registered():
+    """Classes of all stages that `stage` has seen, by kind; of two of one kind the later counts."""
+    return [_REGISTERED[kind] for kind in sorted(_REGISTERED)]
+
+
+def stages():
+    """All kinds that graphs may name: dicts with kind, provider, doc, params, inputs, outputs, example.
+
+    Returns
+    -------
+    dict
+        By kind.
+    """
+    return {info["kind"]: info for info in json.loads(_skyloom.stage_kinds(registered()))}
+
+
+def _port(port, kind):
+    return port if isinstance(port, kind) else kind(port)
+
+
+def _product(product):
+    name = product if isinstance(product, str) else {"Image": "image", "Table": "table", "Isophotes": "isophotes", "bytes": "file"}.get(product.__name__)
+    if name is None:
+        raise TypeError(f"{product!r} is no product: skyloom.Image, skyloom.Table, skyloom.Isophotes, or bytes for a file")
+    return name
+
+
+_TYPES = {float: {"type": "number", "format": "double"}, int: {"type": "integer", "format": "int64"}, bool: {"type": "boolean"}, str: {"type": "string"}}
+_LIMITS = {"min": "minimum", "max": "maximum", "above": "exclusiveMinimum", "below": "exclusiveMaximum"}
+
+
+def _schema(doc, fields, params):
+    types = {} if params is None else typing.get_type_hints(params)
+    properties, required = {}, []
+    for field in fields:
+        facts = field.metadata
+        schema = dict(_TYPES.get(types.get(field.name), {}))
+        if facts.get("choices"):
+            schema = {"oneOf": [{"const": word, "description": word} for word in facts["choices"]]}
+        schema["description"] = facts.get("doc") or field.name
+        if facts.get("unit"):
+            schema["x-unit"] = facts["unit"]
+        schema.update({name: facts[limit] for limit, name in _LIMITS.items() if facts.get(limit) is not None})
+        if field.default is not dataclasses.MISSING:
+            schema["default"] = field.default
+        else:
+            required.append(field.name)
+        properties[field.name] = schema
+    return {"type": "object", "description": doc, "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _example(fields):
+    from ._ron import ron
+
+    needed = [field for field in fields if field.default is dataclasses.MISSING]
+    return "(" + ", ".join(f"{field.name}: {ron(_some(field))}" for field in needed) + ")"
+
+
+def _some(field):
+    facts = field.metadata
+    if facts.get("choices"):
+        return facts["choices"][0]
+    if facts.get("min") is not None:
+        return facts["min"]
+    return {"float": 1.0, "int": 1, "bool": True}.get(getattr(field.type, "__name__", field.type), "text")
+
+
+def _check(field, value, kind):
+    facts = field.metadata
+    if kind in (int, float) and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        raise ValueError(f"{field.name}: found {value!r}, expected a number")
+    if kind in (bool, str) and not isinstance(value, kind):
+        raise ValueError(f"{field.name}: found {value!r}, expected {'true or false' if kind is bool else 'text'}")
+    if facts.get("choices") and value not in facts["choices"]:
+        raise ValueError(f"{field.name}: found {value!r}, expected one of {', '.join(facts['choices'])}")
+    tests = [("min", value.__ge__, "at least"), ("max", value.__le__, "at most"), ("above", value.__gt__, "above"), ("below", value.__lt__, "below")] if kind in (int, float) else []
+    for limit, holds, words in tests:
+        if facts.get(limit) is not None and holds(type(value)(facts[limit]) if kind is float else facts[limit]) is not True:
+            raise ValueError(f"{field.name}: found {value!r}, expected {words} {facts[limit]}")
+
+
+def _source(cls):
+    """What the key digests of a class: its text, or its compiled code where there is none (an interactive prompt)."""
+    try:
+        return textwrap.dedent(inspect.getsource(cls))
+    except (OSError, TypeError):
+        code = [marshal.dumps(value.__code__) for _, value in sorted(vars(cls).items()) if inspect.isfunction(value)]
+        return hashlib.sha256(b"".join(code)).hexdigest()
