@@ -274,6 +274,7 @@ impl Stage for ReadExposure {
             unit: meta.unit,
             band: meta.band,
             has_wcs,
+            has_mask: None,
         }
         .to_facet();
         if planes.noise.is_some() {
