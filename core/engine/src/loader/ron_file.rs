@@ -48,6 +48,8 @@ impl RonFile {
         let text = &*self.sources.get(0).text;
         ron_options().from_str(text).map_err(|error| {
             let offset = offset_of(text, error.span.start.line, error.span.start.col).min(text.len());
+            // ron's span begins where the token before it ends.
+            let offset = text.len() - text[offset..].trim_start().len();
             let token = token_at(text, offset);
             let (code, found, expected) = in_words(&error.code.to_string(), token);
             vec![self.diagnose(Place::new(0, offset..offset + token.len()), "file", code, found, expected)]
