@@ -133,6 +133,6 @@ mod tests {
         );
         let file = RonFile::read(Path::new("x.ron"), "(a: {\"b\": [1, 2]})").expect("RON");
         let at = |path: &[&str]| (file.problem(path, "c", "f", "e").line, file.problem(path, "c", "f", "e").column);
-        assert_eq!((at(&["a", "b", "1"]), at(&["a", "b", "9"]), at(&["z"])), ((1, 16), (1, 12), (1, 1)));
+        assert_eq!((at(&["a", "b", "1"]), at(&["a", "b", "9"]), at(&["z"])), ((1, 15), (1, 11), (1, 1)));
     }
 }
