@@ -270,7 +270,7 @@ mod tests {
             params: {"a": (type: float, above: 0, max: 3, default: 2, doc: "d", unit: "px"),
                      "b": (type: choice, choices: {"one": "1", "two": "2"}, default: two, doc: "d"),
                      "c": (type: int, doc: "d")},
-            memory_limit: "2GiB", command: ["sh", "{folder}/x", "{job}", "a{{b}"])"#;
+            memory_limit: "2GiB", command: ["sh", "{folder}/x", "{job}", "a{2}"])"#;
         let Read { kind, .. } =
             read("x.stage.ron".into(), Path::new("/nowhere/x.stage.ron"), text).unwrap_or_else(|e| panic!("{e:#?}"));
         assert_eq!(kind.params[0].default, Some(Value::Float(2.0)));
@@ -302,13 +302,13 @@ mod tests {
             problems(text),
             [
                 "1:8 bad-name kind",
-                "1:37 missing-doc doc",
+                "1:33 missing-doc doc",
                 "1:90 bad-field outputs.t.extension",
                 "4:11 bad-path command.0",
                 "4:18 unknown-reference command.1",
                 "4:38 missing-file files.0",
                 "2:15 out-of-range params.a",
-                "3:48 missing-doc params.b.doc",
+                "3:43 missing-doc params.b.doc",
                 "3:27 out-of-range params.b.default",
             ]
         );

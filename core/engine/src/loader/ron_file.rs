@@ -48,6 +48,8 @@ impl RonFile {
         let text = &*self.sources.get(0).text;
         ron_options().from_str(text).map_err(|error| {
             let offset = offset_of(text, error.span.start.line, error.span.start.col).min(text.len());
+            // ron's span begins where the token before it ends.
+            let offset = text.len() - text[offset..].trim_start().len();
             let token = token_at(text, offset);
             let (code, found, expected) = in_words(&error.code.to_string(), token);
             vec![self.diagnose(Place::new(0, offset..offset + token.len()), "file", code, found, expected)]
@@ -131,6 +133,6 @@ mod tests {
         );
         let file = RonFile::read(Path::new("x.ron"), "(a: {\"b\": [1, 2]})").expect("RON");
         let at = |path: &[&str]| (file.problem(path, "c", "f", "e").line, file.problem(path, "c", "f", "e").column);
-        assert_eq!((at(&["a", "b", "1"]), at(&["a", "b", "9"]), at(&["z"])), ((1, 16), (1, 12), (1, 1)));
+        assert_eq!((at(&["a", "b", "1"]), at(&["a", "b", "9"]), at(&["z"])), ((1, 15), (1, 11), (1, 1)));
     }
 }
