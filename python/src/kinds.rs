@@ -124,10 +124,9 @@ impl StageSource for PythonKinds {
         let known = self.0.iter().find(|known| known.kind == kind);
         let known = known.ok_or_else(|| plain(format!("unknown kind {kind:?}")))?;
         let options = ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
-        let given: Map<String, Value> = if params_ron.trim() == "()" {
-            Map::new()
-        } else {
-            options.from_str(params_ron).map_err(|e| plain(e.code.to_string()))?
+        let given: Value = match params_ron.trim() {
+            "()" => Value::Object(Map::new()),
+            text => options.from_str(text).map_err(|e| plain(e.code.to_string()))?,
         };
         let given = serde_json::to_string(&given).map_err(|e| plain(e.to_string()))?;
         // The class fills in defaults and refuses what does not fit.

@@ -42,5 +42,5 @@ def graph(tmp_path, file):
     graph.add("read", "io.read_image", path=file, band="Ks")
     graph.add("sky", "background.mesh", box_px=16, inputs={"image": "read.image"})
     graph.add("trace", "contour.trace", levels_sigma=[5.0], inputs={"image": "sky.image", "noise": "sky.noise"})
-    graph.add("shapes", "measure.isophotes", inputs={"isophotes": "trace.isophotes", "image": "sky.image", "noise": "sky.noise"})
+    graph.add("shapes", "measure.isophotes", fwhm_px=4.0, min_r_geo_fwhm=0.0, edge_distance_px=5.0, inputs={"isophotes": "trace.isophotes", "image": "sky.image", "noise": "sky.noise"})
     return graph

@@ -101,7 +101,7 @@ def test_mistakes_have_places_and_names(graph, tmp_path):
 
 
 def test_a_failed_run_names_the_node_and_keeps_the_rest(graph, tmp_path):
-    graph.add("stars", "expect.rows", min=100, inputs={"table": "shapes.table"})
+    graph.add("stars", "expect.rows", where="r_geo > 0", min=100, inputs={"table": "shapes.table"})
     with pytest.raises(skyloom.RunError, match="stars") as caught:
         graph.run(cache=tmp_path / "cache", progress=False)
     run = caught.value.run
