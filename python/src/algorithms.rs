@@ -13,6 +13,9 @@ use skyloom_stages::psf::{Bounds, FitOptions, FitPixel, MAX_PARAMS, fit as run_f
 use crate::errors::value_error;
 use crate::isophotes::vertices;
 
+/// An image as an array.
+type Pixels<'py> = Bound<'py, PyArray2<f32>>;
+
 /// Read-only: what the functions give is not to be changed by accident, as products are not.
 fn owned<'py, T: numpy::Element>(py: Python<'py>, array: ndarray::Array2<T>) -> Bound<'py, PyArray2<T>> {
     let array = PyArray2::from_owned_array(py, array);
@@ -46,7 +49,7 @@ fn nebulise<'py>(
     iterations: usize,
     takeout_sky: bool,
     mask: Option<PyReadonlyArray2<'py, bool>>,
-) -> PyResult<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<f32>>)> {
+) -> PyResult<(Pixels<'py>, Pixels<'py>)> {
     if median == 0 || linear == 0 || iterations == 0 {
         return Err(value_error("median, linear and iterations must be at least 1"));
     }
@@ -58,7 +61,6 @@ fn nebulise<'py>(
 }
 
 #[pyfunction]
-#[expect(clippy::type_complexity, reason = "three arrays")]
 fn mesh<'py>(
     py: Python<'py>,
     image: PyReadonlyArray2<'py, f32>,
@@ -68,7 +70,7 @@ fn mesh<'py>(
     mask_sigma: Option<f64>,
     exclude_percentile: f64,
     mask: Option<PyReadonlyArray2<'py, bool>>,
-) -> PyResult<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<f32>>)> {
+) -> PyResult<(Pixels<'py>, Pixels<'py>, Pixels<'py>)> {
     if box_size == 0 || filter.is_multiple_of(2) {
         return Err(value_error("box must be at least 1, and filter an odd number"));
     }

@@ -10,6 +10,9 @@ use super::samples::{
 use super::{Conformance, Sample};
 use crate::harness::Outcome;
 
+/// What a pixel becomes, from its value.
+type Replace = fn(f32) -> f32;
+
 /// See [`Check::NotANumber`](super::Check::NotANumber).
 pub fn check_not_a_number(suite: &Conformance, problems: &mut Vec<String>) {
     if has_images(&suite.samples) {
@@ -35,7 +38,7 @@ pub fn check_masked(suite: &Conformance, problems: &mut Vec<String>) {
     suite.run_variant(&with_images(&suite.samples, all_masked), "all pixels masked", problems);
     let samples = with_images(&suite.samples, masked);
     let Some(reference) = suite.run_variant(&samples, "some pixels masked", problems) else { return };
-    let values: [(&str, fn(f32) -> f32); 3] = [("NaN", |_| f32::NAN), ("1e9", |_| 1e9), ("the negative value", |v| -v)];
+    let values: [(&str, Replace); 3] = [("NaN", |_| f32::NAN), ("1e9", |_| 1e9), ("the negative value", |v| -v)];
     for (name, value) in values {
         let changed = with_images(&samples, |image| damaged(image, value));
         let what = format!("{name} in masked pixels");

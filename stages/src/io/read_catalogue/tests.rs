@@ -423,7 +423,7 @@ fn objects() -> Table {
         .float("y", "", "", vec![1201.0, 1202.0, 1203.0, 1204.0])
         .bool("detect_isPrimary", "", vec![true, true, false, true])
         .float("refExtendedness", "", "", vec![0.0, 1.0, 0.0, f64::NAN])
-        .float("i_psfFlux", "", "", vec![3630.780_547_701_013, 1000.0, 1000.0, -5.0])
+        .float("i_psfFlux", "", "", vec![3_630.780_547_701_013, 1000.0, 1000.0, -5.0])
         .float("i_psfFluxErr", "", "", vec![36.307_805_477_010_13, 10.0, 10.0, 10.0])
         .build()
         .unwrap()
