@@ -1,4 +1,4 @@
-"""Runs the tutorial from top to bottom: `run_tutorial.py NOTEBOOK RESULT FOLDER`, with the kernel in FOLDER's `python`."""
+"""Runs the tutorial from top to bottom: `run_tutorial.py NOTEBOOK RESULT FOLDER`, with the kernel in FOLDER, the top of the repository."""
 
 import pathlib
 import sys
@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 def main():
     source, result, folder = sys.argv[1:]
     notebook = nbformat.read(source, as_version=4)
-    NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(pathlib.Path(folder, "python"))}}).execute()
+    NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(pathlib.Path(folder))}}).execute()
     nbformat.write(notebook, result)
     pictures = sum("image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))
     print(f"{len(notebook.cells)} cells, {pictures} pictures")

@@ -1,4 +1,4 @@
-//! Algorithms as functions on arrays. `python/skyloom/{background,contour,measure,psf}.py` give them names, defaults and documentation.
+//! Algorithms as functions on arrays. `python/lib/skyloom/{background,contour,measure,psf}.py` give them names, defaults and documentation.
 
 use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray2};
 use pyo3::prelude::*;

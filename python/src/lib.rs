@@ -1,4 +1,4 @@
-//! The native half of the Python package `skyloom`; `python/skyloom/` is the half that people import.
+//! The native half of the Python package `skyloom`; `python/lib/skyloom/` is the half that people import.
 
 mod algorithms;
 mod errors;
