@@ -4,7 +4,7 @@ use ndarray::Array2;
 use skyloom_data::Image;
 use skyloom_testkit::Conformance;
 
-use acme_unsharp::{STAGE_CRATE, Unsharp};
+use acme_unsharp::Unsharp;
 
 skyloom_testkit::install_allocator!();
 
@@ -24,7 +24,7 @@ fn frame() -> Image {
 #[test]
 fn acme_unsharp_keeps_the_promises_of_a_stage() {
     Conformance::new("acme.unsharp", Unsharp { sigma_px: 2.0, amount: 1.0 })
-        .of_crate(&STAGE_CRATE)
+        .of_crate(&acme_unsharp::STAGE_CRATE)
         .input("image", frame())
         .golden(1, "b09d72bfe41d")
         .check();

@@ -4,7 +4,7 @@ use ndarray::Array2;
 use skyloom_data::Image;
 use skyloom_testkit::Conformance;
 
-use {{ident}}::{STAGE_CRATE, {{type}}};
+use {{ident}}::{{type}};
 
 skyloom_testkit::install_allocator!();
 
@@ -24,7 +24,7 @@ fn frame() -> Image {
 #[test]
 fn {{ident}}_keeps_the_promises_of_a_stage() {
     Conformance::new("{{kind}}", {{type}} { sigma_px: 2.0, amount: 1.0 })
-        .of_crate(&STAGE_CRATE)
+        .of_crate(&{{ident}}::STAGE_CRATE)
         .input("image", frame())
         .golden(1, "b09d72bfe41d")
         .check();
