@@ -1,6 +1,6 @@
 //! For programs that hold Skyloom inside, such as the Python package: what the commands share with them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use skyloom_engine::{Artefact, Diagnostic, Digest, Plan, RunReport, Store};
 
@@ -26,15 +26,12 @@ pub fn default_cache() -> Option<PathBuf> {
     setup::cache_folder(&CachePlace { cache: None }).ok()
 }
 
-/// Notes a report (`json` is its text) in the store, as the last of its graph and as the last of all.
+/// Writes `run.json` into the output folder, if there is one, and notes the report in the store for `why` and `show`.
 ///
 /// # Errors
-/// When it cannot be written.
-pub fn remember_report(report: &RunReport, json: &str, store: &Store) -> Result<(), String> {
-    setup::remember_report(report, json, store).map_err(|failure| match failure {
-        CommandFailure::Other { message, .. } => message,
-        other => format!("{other:?}"),
-    })
+/// When a file cannot be written.
+pub fn write_report(report: &RunReport, out: Option<&Path>, store: &Store) -> Result<(), String> {
+    commands::run::write_report(report, out, store).map_err(message)
 }
 
 /// The artefact with this digest, if it is in the store.
@@ -42,10 +39,16 @@ pub fn remember_report(report: &RunReport, json: &str, store: &Store) -> Result<
 /// # Errors
 /// When the store cannot be listed.
 pub fn find_artefact(store: &Store, digest: &Digest) -> Result<Option<Artefact>, String> {
-    let entries = store.ls().map_err(|e| e.to_string())?;
-    let found = entries.into_iter().find(|entry| entry.digest == *digest);
+    let found = setup::store_entry(store, digest).map_err(message)?;
     Ok(found.and_then(|entry| {
         let extension = entry.path.extension()?.to_str()?.to_owned();
         Some(Artefact { digest: entry.digest, bytes: entry.bytes, extension, type_name: entry.type_name? })
     }))
+}
+
+fn message(failure: CommandFailure) -> String {
+    match failure {
+        CommandFailure::Other { message, .. } => message,
+        other => format!("{other:?}"),
+    }
 }

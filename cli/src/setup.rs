@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use skyloom_engine::{
-    Graph, GraphTest, Interrupt, LoadOptions, Observer, Plan, PlanOptions, Plugin, Registry, RunOptions, RunReport,
-    Store, StoreError, load, load_str, load_tests, memory, plugins, plugins_str,
+    Digest, Graph, GraphTest, Interrupt, LoadOptions, Observer, Plan, PlanOptions, Plugin, Registry, RunOptions,
+    RunReport, Store, StoreEntry, StoreError, load, load_str, load_tests, memory, plugins, plugins_str,
 };
 use skyloom_foreign::add_plugins;
 
@@ -175,6 +175,12 @@ fn report_name(graph: &str) -> String {
             })
             .collect();
     format!("graph-{safe}.json")
+}
+
+/// What the store holds under a digest.
+pub fn store_entry(store: &Store, digest: &Digest) -> Result<Option<StoreEntry>, CommandFailure> {
+    let entries = store.ls().map_err(store_failure)?;
+    Ok(entries.into_iter().find(|entry| entry.digest == *digest))
 }
 
 /// A failure of the store, with its exit code and what to do.

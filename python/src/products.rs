@@ -33,23 +33,15 @@ impl PyOther {
         if self.0.encode_to(&mut bytes).map_err(failed)? {
             return String::from_utf8(bytes).map_err(failed);
         }
-        let folder = tempdir()?;
-        let path = folder.join(format!("product.{}", self.0.extension()));
-        let text = self.0.encode(&path).map_err(failed).and_then(|()| std::fs::read_to_string(&path).map_err(failed));
-        let _ = std::fs::remove_dir_all(&folder);
-        text
+        let folder = tempfile::tempdir().map_err(failed)?;
+        let path = folder.path().join(format!("product.{}", self.0.extension()));
+        self.0.encode(&path).map_err(failed)?;
+        std::fs::read_to_string(&path).map_err(failed)
     }
 
     fn __repr__(&self) -> String {
         format!("<{}>", self.0.type_name())
     }
-}
-
-fn tempdir() -> PyResult<std::path::PathBuf> {
-    let name = format!("skyloom-{}-{:?}", std::process::id(), std::thread::current().id());
-    let folder = std::env::temp_dir().join(name.replace(['(', ')'], ""));
-    std::fs::create_dir_all(&folder).map_err(failed)?;
-    Ok(folder)
 }
 
 /// A product type by its name in ports.

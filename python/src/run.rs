@@ -73,20 +73,10 @@ pub(crate) fn run(
     };
     let ended = py.detach(|| worker.join());
     let report = ended.map_err(|_| failed("the run ended by a panic, which is a bug of Skyloom"))?.map_err(failed)?;
-    py.detach(|| remember(&report, &store, out)).map_err(failed)?;
+    py.detach(|| skyloom::embed::write_report(&report, out.as_deref(), &store)).map_err(failed)?;
     drop(tenancy);
     heard?;
     serde_json::to_string(&report).map_err(failed)
-}
-
-/// Writes `run.json`, and notes the report in the store for `skyloom why` and `skyloom show`.
-fn remember(report: &RunReport, store: &Store, out: Option<PathBuf>) -> Result<(), String> {
-    let text = serde_json::to_string_pretty(report).map_err(|e| e.to_string())?;
-    skyloom::embed::remember_report(report, &text, store)?;
-    match out {
-        Some(out) => store.deliver_bytes(text.as_bytes(), &out.join("run.json")).map_err(|e| e.to_string()),
-        None => Ok(()),
-    }
 }
 
 /// A product of a run, read from the store: `report` is the run's report as JSON.

@@ -32,7 +32,7 @@ pub fn run(args: &RunArgs) -> Result<(), CommandFailure> {
         if args.json { Arc::new(JsonLines) } else { Arc::new(TerminalProgress::default()) };
     let report = plan.run(&setup::run_options(limits, vec![observer], interrupt)).map_err(run_error)?;
     // What failed in the run is said also when its report cannot be written: it has the same cause when the disk is full.
-    let written = write_report(&report, &out, &store);
+    let written = write_report(&report, Some(&out), &store);
     if !args.json {
         let n = report.files.len() + usize::from(written.is_ok());
         output::text(&format!("{n} file{} in {}\n", if n == 1 { "" } else { "s" }, out.display()))?;
@@ -93,11 +93,14 @@ fn take_programs_along() {
 #[cfg(not(unix))]
 fn take_programs_along() {}
 
-/// Writes `run.json` into the output folder, and notes the report in the store for `why` and `show`.
-pub fn write_report(report: &RunReport, out: &Path, store: &Store) -> Result<(), CommandFailure> {
+/// Writes `run.json` into the output folder, if there is one, and notes the report in the store for `why` and `show`.
+pub fn write_report(report: &RunReport, out: Option<&Path>, store: &Store) -> Result<(), CommandFailure> {
     let text = serde_json::to_string_pretty(report).map_err(|e| CommandFailure::io(format!("run.json: {e}")))?;
     setup::remember_report(report, &text, store)?;
-    store.deliver_bytes(text.as_bytes(), &out.join("run.json")).map_err(setup::store_failure)
+    match out {
+        Some(out) => store.deliver_bytes(text.as_bytes(), &out.join("run.json")).map_err(setup::store_failure),
+        None => Ok(()),
+    }
 }
 
 /// Says what failed, why, what is finished, what is blocked, and how to go on.

@@ -72,9 +72,7 @@ fn find(args: &ShowArgs) -> Result<(PathBuf, String, String), CommandFailure> {
     let store = setup::store(&args.place.cache)?;
     let report = setup::report(&args.place, &store)?;
     let (node, port) = product_name(&report, &args.product)?;
-    let digest = node.outputs[&port];
-    let entries = store.ls().map_err(setup::store_failure)?;
-    let entry = entries.into_iter().find(|e| e.digest == digest).ok_or_else(|| {
+    let entry = setup::store_entry(&store, &node.outputs[&port])?.ok_or_else(|| {
         CommandFailure::io(format!("the artefact of {}.{port} is not in the cache any more", node.name))
             .with_help(format!("`skyloom run {} --force {}` makes it again", report.graph_file.display(), node.name))
     })?;

@@ -7,6 +7,8 @@ use skyloom_engine::{
     Context, Demand, Facets, FacetsOut, In, Out, Problems, Signature, Stage, StageError, register_stage,
 };
 
+use crate::measure::shape::{check_shape, require_shape};
+
 /// Adds the mask bits of one image to another of the same frame.
 ///
 /// Pixels, world coordinates and facts are those of `image`, and bits that it has stay. In this way saturated pixels can be hidden
@@ -63,17 +65,9 @@ impl Stage for CopyMask {
     }
 
     fn infer(&self, inputs: &Facets, outputs: &mut FacetsOut, problems: &mut Problems) {
-        let shape = |port: &str| {
-            let facet = ImageFacet::from_facet(&inputs.get(port));
-            facet.width.zip(facet.height)
-        };
-        if let (Some(a), Some(b)) = (shape("image"), shape("mask"))
-            && a != b
-        {
-            let expected = format!("the shape of image, {} x {}", a.0, a.1);
-            problems.input("mask", format!("an image of {} x {} pixels", b.0, b.1), &expected).code("shape-mismatch");
-        }
-        outputs.set(Self::RESULT.name, inputs.get(Self::IMAGE.name));
+        check_shape(inputs, Self::IMAGE.name, Self::MASK.name, problems);
+        let facet = ImageFacet { has_mask: None, ..ImageFacet::from_facet(&inputs.get(Self::IMAGE.name)) };
+        outputs.set(Self::RESULT.name, facet.to_facet());
     }
 
     fn estimate(&self, inputs: &Facets) -> Demand {
@@ -83,14 +77,7 @@ impl Stage for CopyMask {
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), StageError> {
         let (image, other) = (cx.input(&Self::IMAGE)?, cx.input(&Self::MASK)?);
-        if image.pixels.dim() != other.pixels.dim() {
-            let (h, w) = other.pixels.dim();
-            return Err(StageError::data(format!(
-                "the mask has {w} x {h} pixels; the image has {} x {}",
-                image.width(),
-                image.height()
-            )));
-        }
+        require_shape(Self::MASK.name, &other, (image.width(), image.height()))?;
         let wanted = self.bits();
         let mut mask = image.mask.clone();
         if let Some(from) = &other.mask {

@@ -113,7 +113,6 @@ mod tests {
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields, rename = "thing")]
     struct Thing {
-        #[allow(dead_code, reason = "only read")]
         size: f64,
     }
 
@@ -125,6 +124,8 @@ mod tests {
 
     #[test]
     fn problems_have_places_and_words() {
+        let good = RonFile::read(Path::new("x.ron"), "(size: 1)").expect("RON");
+        assert_eq!(good.parse::<Thing>().map(|thing| thing.size), Ok(1.0));
         assert_eq!(problem("(\n size: one)"), "2:8 wrong-type: one; float");
         assert_eq!(problem("(size: 1, sise: 2)"), "1:11 unknown-field: field named `sise` in `thing`; `size`");
         assert_eq!(problem("()"), "1:2 missing-field: nothing; the field `size` in `thing`");
