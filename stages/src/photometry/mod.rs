@@ -2,7 +2,9 @@
 
 mod aligned;
 mod bands;
+mod columns;
 mod isophotal;
+mod objects;
 mod one_by_one;
 pub mod psf;
 mod stage;

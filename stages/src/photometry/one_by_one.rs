@@ -57,25 +57,36 @@ impl Bands {
         }
     }
 
-    /// The noise map of image `i`.
+    /// Image `i` and its noise map.
     ///
     /// # Errors
     /// When maps and images do not belong together, or cannot be read.
-    pub(super) fn noise_of(
+    pub(super) fn read(&mut self, cx: &Context<'_>, i: usize) -> Result<(Arc<Image>, Option<Arc<Image>>), StageError> {
+        // Where the map stands beside its image, both are read at once: each takes a second for a large image.
+        let is_beside = self.pairs.is_none() && cx.count(&Stage::NOISE) == self.len();
+        let beside = || is_beside.then(|| cx.nth(&Stage::NOISE, i)).transpose();
+        let (image, map) = cx.pool().join(|| cx.nth(&Stage::IMAGE, i), beside);
+        let (image, map) = (image?, map?);
+        let noise = self.noise_of(cx, i, &image, map)?;
+        Ok((image, noise))
+    }
+
+    /// The noise map of image `i`; `beside` is the one at the same place in the list.
+    fn noise_of(
         &mut self,
         cx: &Context<'_>,
         i: usize,
         image: &Image,
+        beside: Option<Arc<Image>>,
     ) -> Result<Option<Arc<Image>>, StageError> {
         let n_maps = cx.count(&Stage::NOISE);
         if n_maps == 0 {
             return Ok(None);
         }
-        if self.pairs.is_none() && n_maps == self.len() {
-            let map = cx.nth(&Stage::NOISE, i)?;
-            if n_maps == 1 || (map.meta.band.is_some() && map.meta.band == image.meta.band) {
-                return Ok(Some(map));
-            }
+        if let Some(map) = beside
+            && (n_maps == 1 || (map.meta.band.is_some() && map.meta.band == image.meta.band))
+        {
+            return Ok(Some(map));
         }
         let pairs = match self.pairs.take() {
             Some(pairs) => pairs,

@@ -1,7 +1,5 @@
 //! The stage `photometry.isophotal`.
 
-use std::sync::Arc;
-
 use arrow::array::Float64Array;
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -14,7 +12,9 @@ use skyloom_engine::{
 
 use super::aligned::{Alignment, Outline};
 use super::bands::{VegaOffset, names, pair_noise};
+use super::columns::{NewColumns, Photometry, RESIDUAL_COLUMN, new_columns};
 use super::isophotal::light_inside;
+use super::objects::Objects;
 use super::one_by_one::Bands;
 use crate::measure::polygon;
 use crate::measure::shape::{check_shapes, require_shape};
@@ -29,6 +29,8 @@ use crate::measure::shape::{check_shapes, require_shape};
 /// `m = zero point - 2.5 log10(flux / exposure) + vega_offset`; NaN where the flux is not positive. Surface brightness is
 /// that magnitude plus 2.5 log10 of the contour's area in square arcseconds; its peak is that of the brightest pixel. Pixels without value
 /// (not finite, bad, without data, saturated) are missing in the sums; a warning says in how many objects.
+///
+/// A second table of objects of the same isophotes, `rejected`, is measured in the same go: each image is read once for both.
 ///
 /// Contours belong to the pixels of the residual image, or of the first image where none is wired. On an image with other world
 /// coordinates, as the bands of SDSS have them, every contour is carried over by way of the sky; nothing is resampled. What
@@ -65,6 +67,9 @@ pub struct IsophotalPhotometry {
 impl IsophotalPhotometry {
     /// The objects.
     pub const TABLE: In<Table> = In::new("table", "objects, with columns id, x_light, y_light");
+    /// What was rejected.
+    pub const REJECTED_BEFORE: Opt<Table> =
+        Opt::new("rejected", "objects that a rule removed, with ids of the same isophotes: measured too");
     /// The contours.
     pub const ISOPHOTES: In<Isophotes> = In::new("isophotes", "the contours that the ids point to");
     /// The images.
@@ -76,23 +81,14 @@ impl IsophotalPhotometry {
     pub const RESIDUAL: Opt<Image> = Opt::new("residual", "residual image: gives mag_residual");
     /// The objects with photometry.
     pub const OUT: Out<Table> = Out::new("table", "the table with the columns of the bands added");
+    /// The rejected objects with photometry.
+    pub const REJECTED: Out<Table> =
+        Out::new("rejected", "the rejected objects with the same columns; without any, the other table's without rows");
 
     fn names(&self) -> Vec<String> {
         self.band.iter().chain(&self.bands).cloned().collect()
     }
 }
-
-/// The columns that a band adds: name without suffix, unit (the image's own when empty), description.
-const COLUMNS: [(&str, &str, &str); 6] = [
-    ("flux", "", "sum of the pixels inside the contour"),
-    ("flux_err", "", "error of flux, from the noise map"),
-    ("mag", "mag", "magnitude of flux"),
-    ("mag_err", "mag", "error of mag"),
-    ("sb", "mag / arcsec2", "mean surface brightness inside the contour"),
-    ("peak_sb", "mag / arcsec2", "surface brightness of the brightest pixel inside the contour"),
-];
-
-const RESIDUAL_COLUMN: &str = "mag_residual";
 
 /// Magnitude error per relative flux error: 2.5 / ln 10.
 const MAG_PER_RELATIVE: f64 = 1.085_736_204_758_129_6;
@@ -106,15 +102,17 @@ impl Stage for IsophotalPhotometry {
             .many(&Self::IMAGE)
             .many(&Self::NOISE)
             .optional(&Self::RESIDUAL)
+            .optional(&Self::REJECTED_BEFORE)
             // Three bands with their noise are more than all other stages hold: one band at a time.
             .late("image")
             .late("noise")
             .late("residual")
             .output(&Self::OUT)
+            .output(&Self::REJECTED)
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn check(&self, problems: &mut Problems) {
@@ -137,12 +135,14 @@ impl Stage for IsophotalPhotometry {
 
     fn infer(&self, inputs: &Facets, outputs: &mut FacetsOut, problems: &mut Problems) {
         check_shapes(inputs, &["image", "isophotes", "noise", "residual"], problems);
-        let table = TableFacet::from_facet(&inputs.get("table"));
-        if let Some(columns) = &table.columns {
+        let ports: &[&str] = if inputs.is_wired("rejected") { &["table", "rejected"] } else { &["table"] };
+        let tables: Vec<_> =
+            ports.iter().map(|port| (*port, TableFacet::from_facet(&inputs.get(port)).columns)).collect();
+        for (port, columns) in &tables {
             for needed in ["id", "x_light", "y_light"] {
-                if !columns.iter().any(|(name, _)| name == needed) {
+                if columns.as_ref().is_some_and(|columns| !columns.iter().any(|(name, _)| name == needed)) {
                     let expected = "the table of measure.isophotes";
-                    problems.input("table", format!("no column {needed:?}"), expected).code("unknown-column");
+                    problems.input(port, format!("no column {needed:?}"), expected).code("unknown-column");
                 }
             }
         }
@@ -171,22 +171,29 @@ impl Stage for IsophotalPhotometry {
                 return;
             }
         };
-        let Some(mut columns) = table.columns else { return };
-        for name in new_columns(&names, inputs.is_wired("residual")) {
-            let is_there = columns.iter().any(|(taken, _)| *taken == name);
-            if is_there && self.fill {
-                continue;
+        let new = new_columns(&names, inputs.is_wired("residual"));
+        for (port, columns) in tables {
+            let Some(mut columns) = columns else { continue };
+            for name in &new {
+                let is_there = columns.iter().any(|(taken, _)| taken == name);
+                if is_there && self.fill {
+                    continue;
+                }
+                if is_there {
+                    let expected = "a table without the columns of this band";
+                    problems
+                        .input(port, format!("column {name:?} is there already"), expected)
+                        .help("set band to another name, or wire residual to only one of the photometry nodes");
+                } else {
+                    columns.push((name.clone(), ColumnKind::Float));
+                }
             }
-            if is_there {
-                let expected = "a table without the columns of this band";
-                problems
-                    .input("table", format!("column {name:?} is there already"), expected)
-                    .help("set band to another name, or wire residual to only one of the photometry nodes");
-            } else {
-                columns.push((name, ColumnKind::Float));
+            let facet = TableFacet { columns: Some(columns) }.to_facet();
+            if ports.len() == 1 {
+                outputs.set("rejected", facet.clone());
             }
+            outputs.set(port, facet);
         }
-        outputs.set("table", TableFacet { columns: Some(columns) }.to_facet());
     }
 
     fn estimate(&self, inputs: &Facets) -> Demand {
@@ -202,21 +209,23 @@ impl Stage for IsophotalPhotometry {
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), StageError> {
         let table = cx.input(&Self::TABLE)?;
+        let rejected = cx.optional(&Self::REJECTED_BEFORE)?;
+        let rejected = rejected.map_or_else(|| Table::from_batch(table.batch().slice(0, 0)), |t| (*t).clone());
         let isophotes = cx.input(&Self::ISOPHOTES)?;
-        let contours = contours_of(&table, &isophotes)?;
-        let at = light_centres(&table).map_err(StageError::config)?;
-        let objects = Objects { contours, at, frame: (isophotes.width, isophotes.height) };
+        let mut objects = Objects::new(&isophotes);
+        objects.extend("table", &table)?;
+        objects.extend("rejected", &rejected)?;
         cx.metric("n_objects", objects.contours.len() as f64);
         // The residual's light is summed first, but its column comes last.
         let residual = self.residual_light(cx, &objects)?;
         let mut bands = Bands::new(self.names(), cx.count(&Self::IMAGE))?;
         let progress = cx.progress("objects", (objects.contours.len() * bands.len().max(1)) as u64);
         let mut drawn_on = residual.as_ref().map(|r| r.wcs.clone());
-        let mut result = (*table).clone();
+        let mut results = [(*table).clone(), rejected];
+        let columns = NewColumns { fill: self.fill };
         for i in 0..bands.len() {
-            let image = cx.nth(&Self::IMAGE, i)?;
+            let (image, noise) = bands.read(cx, i)?;
             require_shape("image", &image, objects.frame)?;
-            let noise = bands.noise_of(cx, i, &image)?;
             if let Some(map) = &noise {
                 require_shape("noise", map, objects.frame)?;
             }
@@ -242,7 +251,12 @@ impl Stage for IsophotalPhotometry {
             });
             let rows = rows.ok_or_else(StageError::cancelled)?;
             self.say(cx, &name, &image, &rows, bands.len() > 1);
-            result = self.add_columns(&result, &name, &image, &rows).map_err(twice)?;
+            let mut rest = &rows[..];
+            for result in &mut results {
+                let (own, others) = rest.split_at(result.n_rows());
+                rest = others;
+                *result = columns.add_band(result, &name, image.meta.unit.as_deref(), own).map_err(twice)?;
+            }
         }
         for (name, near) in self.vega_offset.misspelt(&bands.names()) {
             cx.warn(format!("vega_offset names the band {name:?}, which no image has; {near:?} has no offset"));
@@ -254,20 +268,20 @@ impl Stage for IsophotalPhotometry {
             let offset = band.map_or(0.0, |band| self.vega_offset.of(band));
             let description =
                 format!("magnitude of the residual image inside the contour, {}", band.map_or("", |b| b.as_str()));
-            let values = Float64Array::from_iter_values(residual.mags.iter().map(|mag| mag + offset));
             let description = description.trim_end_matches(", ");
-            result = self.add(result, RESIDUAL_COLUMN, "mag", description, values).map_err(twice)?;
+            let mut rest = &residual.mags[..];
+            for result in &mut results {
+                let (own, others) = rest.split_at(result.n_rows());
+                rest = others;
+                let values = Float64Array::from_iter_values(own.iter().map(|mag| mag + offset));
+                *result = columns.add(result, RESIDUAL_COLUMN, "mag", description, values).map_err(twice)?;
+            }
         }
-        cx.set(&Self::OUT, result);
+        let [table, rejected] = results;
+        cx.set(&Self::OUT, table);
+        cx.set(&Self::REJECTED, rejected);
         Ok(())
     }
-}
-
-/// Contours and light centres by row, and the shape `(width, height)` of the image that the contours were drawn on.
-struct Objects<'a> {
-    contours: Vec<&'a [[f64; 2]]>,
-    at: Vec<[f64; 2]>,
-    frame: (usize, usize),
 }
 
 /// What the residual image says: magnitudes without offset.
@@ -279,13 +293,6 @@ struct ResidualLight {
 
 fn twice(error: TableError) -> StageError {
     StageError::config(error).with_help("set band to another name, or wire residual to only one photometry node")
-}
-
-/// The new values of one row.
-struct Photometry {
-    /// In the order of [`COLUMNS`].
-    values: [f64; 6],
-    is_incomplete: bool,
 }
 
 impl IsophotalPhotometry {
@@ -356,70 +363,6 @@ fn residual_magnitude(vertices: &[[f64; 2]], residual: &Image) -> f64 {
 /// NaN instead of minus infinity for nothing.
 fn log10(value: f64) -> f64 {
     if value > 0.0 { libm::log10(value) } else { f64::NAN }
-}
-
-fn new_columns(bands: &[String], with_residual: bool) -> Vec<String> {
-    let residual = with_residual.then(|| RESIDUAL_COLUMN.to_owned());
-    let of_band = |band: &String| COLUMNS.map(|(name, _, _)| format!("{name}_{band}"));
-    bands.iter().flat_map(of_band).chain(residual).collect()
-}
-
-/// The contour of each row.
-fn contours_of<'a>(table: &Table, isophotes: &'a Isophotes) -> Result<Vec<&'a [[f64; 2]]>, StageError> {
-    let ids = table.ints("id").map_err(StageError::config)?;
-    ids.into_iter()
-        .enumerate()
-        .map(|(row, id)| {
-            let contour = id.and_then(|id| usize::try_from(id).ok()).and_then(|id| isophotes.contours.get(id));
-            contour.map(|c| &c.vertices[..]).ok_or_else(|| {
-                let id = id.map_or_else(|| "no id".to_owned(), |id| format!("id {id}"));
-                let n = isophotes.contours.len();
-                StageError::data(format!("row {row} of the table has {id}; the isophote set has {n} contours"))
-                    .with_help("wire the isophotes that the table was measured on")
-            })
-        })
-        .collect()
-}
-
-fn light_centres(table: &Table) -> Result<Vec<[f64; 2]>, TableError> {
-    Ok(table.floats("x_light")?.into_iter().zip(table.floats("y_light")?).map(|(x, y)| [x, y]).collect())
-}
-
-impl IsophotalPhotometry {
-    fn add_columns(&self, table: &Table, band: &str, image: &Image, rows: &[Photometry]) -> Result<Table, TableError> {
-        let flux_unit = image.meta.unit.as_deref().unwrap_or_default();
-        let mut table = table.clone();
-        for (k, (name, unit, description)) in COLUMNS.into_iter().enumerate() {
-            let unit = if unit.is_empty() { flux_unit } else { unit };
-            let values = Float64Array::from_iter_values(rows.iter().map(|r| r.values[k]));
-            table = self.add(table, &format!("{name}_{band}"), unit, &format!("{description}, {band}"), values)?;
-        }
-        Ok(table)
-    }
-
-    /// Adds a column, or fills one that is there.
-    fn add(
-        &self,
-        table: Table,
-        name: &str,
-        unit: &str,
-        description: &str,
-        values: Float64Array,
-    ) -> Result<Table, TableError> {
-        if self.fill && table.has_column(name) {
-            filled(&table, name, &values)
-        } else {
-            table.with_column(name, unit, description, Arc::new(values))
-        }
-    }
-}
-
-/// A column whose nulls are filled with new values.
-fn filled(table: &Table, name: &str, values: &Float64Array) -> Result<Table, TableError> {
-    let old = table.batch().column_by_name(name).and_then(|c| c.as_any().downcast_ref::<Float64Array>());
-    let old = old.ok_or_else(|| TableError::Column(format!("column {name:?} does not hold floats")))?;
-    let both: Float64Array = old.iter().zip(values).map(|(old, new)| old.or(new)).collect();
-    table.replace_column(name, Arc::new(both))
 }
 
 register_stage!(IsophotalPhotometry, kind: "photometry.isophotal", example: "(band: \"r\", pixel_scale_arcsec: 0.396)");

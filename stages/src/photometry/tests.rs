@@ -55,6 +55,30 @@ fn column(harness: &Harness, name: &str) -> Vec<f64> {
 }
 
 #[test]
+fn rejected_objects_get_what_they_would_get_in_a_table_of_their_own() {
+    let images = |harness: Harness| {
+        let image = band_image();
+        let noise = image.with_pixels(Array2::from_elem((12, 20), 3.0));
+        let residual = image.with_pixels(image.pixels.mapv(|v| v - 10.0));
+        harness.input("isophotes", isophotes()).input("image", image).input("noise", noise).input("residual", residual)
+    };
+    let alone = |id: i64| images(Harness::new(stage()).input("table", objects(vec![id]))).run().unwrap();
+    let both = Harness::new(stage()).input("table", objects(vec![1])).input("rejected", objects(vec![0]));
+    let both = images(both).run().unwrap();
+    assert_eq!(both.get::<Table>("table").batch(), alone(1).get::<Table>("table").batch());
+    assert_eq!(both.get::<Table>("rejected").batch(), alone(0).get::<Table>("table").batch());
+    // Without any, the same columns and no rows.
+    let none = alone(1).get::<Table>("rejected");
+    assert_eq!((none.n_rows(), none.batch().schema()), (0, both.get::<Table>("rejected").batch().schema()));
+}
+
+#[test]
+fn a_rejected_row_without_a_contour_is_named_with_its_port() {
+    let error = harness().input("rejected", objects(vec![0, 9])).run().unwrap_err();
+    assert!(error.message.contains("row 1 of rejected has id 9"), "{}", error.message);
+}
+
+#[test]
 fn fluxes_magnitudes_and_brightnesses_follow_their_formulae() {
     let h = harness();
     // The squares hold columns 11..15 and rows 6..10, columns 2..6 and rows 2..6.
