@@ -78,6 +78,10 @@ def test_images_carry_mask_wcs_and_uncertainty(graph, tmp_path, wcs):
     assert np.array_equal(ccd.uncertainty.array, noise.pixels)
     here = ccd.wcs.pixel_to_world_values(10, 20)
     assert np.allclose(here, wcs.pixel_to_world_values(10, 20), atol=1e-9)
+    bits = np.zeros(image.shape, np.uint16)
+    bits[1, 2], bits[3, 4] = 32, 32 | 4
+    interpolated = skyloom.Image.of(np.zeros(image.shape), mask=bits)
+    assert np.argwhere(interpolated.mask).tolist() == [[3, 4]] and interpolated.mask_bits[1, 2] == 32
     made = skyloom.Image.of(image.pixels, mask=ccd.mask, wcs=wcs, band="J")
     assert made.band == "J" and np.allclose(made.wcs.pixel_to_world_values(10, 20), here, atol=1e-9)
 

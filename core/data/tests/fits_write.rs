@@ -223,6 +223,19 @@ fn mask_names_fit_the_bits() {
 }
 
 #[test]
+fn the_card_of_the_interpolated_bit_is_there_where_a_pixel_has_it() {
+    // Files of images without the bit keep the bytes that they had before there was one.
+    let with = |bits: u16| Image { mask: Some(Mask::from_elem((31, 17), bits)), ..full_image() };
+    let all = MaskBits::NAMES.iter().fold(0, |all, (_, bit)| all | bit);
+    for (bits, is_there) in [(all & !MaskBits::INTERPOLATED, false), (MaskBits::INTERPOLATED, true), (all, true)] {
+        let bytes = image_to_fits_bytes(&with(bits), true).expect("it can be written");
+        assert_eq!(String::from_utf8_lossy(&bytes).contains("MP_INTRP"), is_there, "{bits}");
+        let (back, _) = round_trip(&with(bits));
+        assert_eq!(back.mask, with(bits).mask);
+    }
+}
+
+#[test]
 fn world_coordinates_survive_the_file() {
     let frame = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/data/frame-r-002583-2-0136.fits.gz");
     let image = read_image(&frame, &ReadOptions::default()).expect("it reads").image;

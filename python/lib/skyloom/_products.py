@@ -11,6 +11,8 @@ import numpy as np
 
 from ._skyloom import Image, Isophotes, Product, Table
 
+# Mask bit of pixels whose value is interpolated: only fits of stars leave them out.
+_INTERPOLATED = np.uint16(32)
 
 
 def image(pixels, *, mask=None, wcs=None, unit=None, band=None, zero_point=None, exposure_s=None):
@@ -69,10 +71,13 @@ def _wcs(self):
 
 
 def _mask(self):
-    """Pixels that are masked or have no value, as a new bool array; `True` = leave out."""
+    """Pixels that are masked or have no value, as a new bool array; `True` = leave out.
+
+    Pixels with an interpolated value (bit 32 of `mask_bits`, `INTRP`) stay in: leave them out where stars are fitted.
+    """
     bad = ~np.isfinite(self.pixels)
     if self.mask_bits is not None:
-        bad |= self.mask_bits != 0
+        bad |= (self.mask_bits & ~_INTERPOLATED) != 0
     return bad
 
 

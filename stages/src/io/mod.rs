@@ -1,5 +1,6 @@
 //! Reading and writing files.
 
+pub(crate) mod frame;
 pub mod read_catalogue;
 pub mod read_exposure;
 pub mod read_image;

@@ -1,20 +1,23 @@
 //! `io.read_image`: a FITS file becomes an image.
 
 use serde::{Deserialize, Serialize};
-use skyloom_data::Image;
 use skyloom_data::facets::ImageFacet;
 use skyloom_data::fits::{
     self, FactOptions, FitsError, FitsErrorKind, HduChoice, ImageHeader, ReadOptions, carried_elsewhere,
 };
+use skyloom_data::{Image, Table};
 use skyloom_engine::{
     Context, Demand, DigestBuilder, Facets, FacetsOut, InputPath, Out, Place, Problems, Signature, Stage, StageError,
 };
+
+use super::frame;
 
 /// Reads an image from a FITS file, with its mask plane, world coordinates and the facts that measurements need.
 ///
 /// Takes single and multi-extension files, gzipped and tile-compressed ones (`.fz`). Pixels that are NaN, BLANK or
 /// infinite become NaN and are marked NO_DATA in the mask plane. An image whose projection is not supported is read
-/// without world coordinates, with a warning. Comments of the header, HISTORY and cards that are not listed in
+/// without world coordinates, with a warning. `frame` has its place in a larger image that it was cut from, as the cards `LTV1`
+/// and `LTV2` say; (0, 0) without them. Comments of the header, HISTORY and cards that are not listed in
 /// `keep_cards` are not carried on: editing them reruns this stage and nothing below it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -104,6 +107,8 @@ fn default_unit_keys() -> Vec<String> {
 impl ReadImage {
     /// The image.
     pub const IMAGE: Out<Image> = Out::new("image", "the image, with mask plane, world coordinates and facts");
+    /// The frame.
+    pub const FRAME: Out<Table> = Out::new("frame", frame::DOC);
 
     /// Reads a file with defaults for everything else.
     #[must_use]
@@ -159,11 +164,11 @@ impl ReadImage {
 #[typetag::serde(name = "io.read_image")]
 impl Stage for ReadImage {
     fn signature(&self) -> Signature {
-        Signature::new().output(&Self::IMAGE)
+        Signature::new().output(&Self::IMAGE).output(&Self::FRAME)
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn check(&self, problems: &mut Problems) {
@@ -201,6 +206,7 @@ impl Stage for ReadImage {
     }
 
     fn infer(&self, _: &Facets, outputs: &mut FacetsOut, problems: &mut Problems) {
+        outputs.set(Self::FRAME.name, frame::facet());
         let header = self.read_header();
         match &header {
             Err(error) => report(problems, "path", error),
@@ -283,6 +289,8 @@ impl Stage for ReadImage {
         ] {
             cx.metric(name, n as f64);
         }
+        let size = (loaded.image.width(), loaded.image.height());
+        cx.set(&Self::FRAME, frame::table(size, frame::origin(&loaded.header))?);
         cx.set(&Self::IMAGE, loaded.image);
         Ok(())
     }

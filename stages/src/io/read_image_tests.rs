@@ -37,7 +37,7 @@ fn param(name: &str) -> Place {
 
 determinism_test!(reading_a_compressed_image_is_deterministic, Harness::new(masked()));
 determinism_test!(reading_a_plain_image_is_deterministic, Harness::new(stage("float32.fits")));
-golden_test!(reading_gives_the_frozen_image, Harness::new(masked()), version: 1, digest: "0ad302e33970");
+golden_test!(reading_gives_the_frozen_image, Harness::new(masked()), version: 2, digest: "bea638beddc3");
 
 fn masked() -> ReadImage {
     ReadImage {
@@ -68,6 +68,30 @@ fn the_image_arrives_with_mask_and_facts() {
     );
     let metric = |name: &str| outcome.metrics.iter().find(|(n, _)| n == name).map(|&(_, v)| v);
     assert_eq!((metric("n_no_data"), metric("n_bad")), (Some(8.0), Some(18.0)));
+}
+
+#[test]
+fn the_frame_says_where_a_cut_out_lies() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bytes = std::fs::read(fixture("float32.fits").as_path()).expect("it reads");
+    let frame = |cards: &[&str]| {
+        let mut bytes = bytes.clone();
+        let end = bytes.chunks(80).position(|record| record.starts_with(b"END ")).expect("the end of the header");
+        for (i, card) in cards.iter().chain(&["END"]).enumerate() {
+            bytes[80 * (end + i)..80 * (end + i + 1)].copy_from_slice(format!("{card:80}").as_bytes());
+        }
+        let path = folder.path().join("part.fits");
+        std::fs::write(&path, bytes).expect("it can be written");
+        let table = Harness::new(ReadImage::new_at(path)).run().expect("it runs").get::<Table>("frame");
+        ["x0", "y0", "width", "height"].map(|name| table.floats(name).expect("a column")[0])
+    };
+    let [.., width, height] = frame(&[]);
+    assert_eq!(frame(&[])[..2], [0.0, 0.0]);
+    let cards = ["LTV1    =               -500.0", "LTV2    =                 12.5"];
+    assert_eq!(frame(&cards), [500.0, -12.5, width, height]);
+    assert_eq!(frame(&cards[..1]), [500.0, 0.0, width, height]);
+    let image = Harness::new(stage("float32.fits")).run().expect("it runs").get::<Image>("image");
+    assert_eq!([width, height], [image.width() as f64, image.height() as f64]);
 }
 
 #[test]

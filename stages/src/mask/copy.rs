@@ -11,12 +11,13 @@ use crate::measure::shape::{check_shape, require_shape};
 
 /// Adds the mask bits of one image to another of the same frame.
 ///
-/// Pixels, world coordinates and facts are those of `image`, and bits that it has stay. In this way saturated pixels can be hidden
-/// from the fits of stars, and stay in what is filtered and contoured: a masked pixel opens every contour that meets it.
+/// Pixels, world coordinates and facts are those of `image`, and bits that it has stay. For masks that come as an image of their own
+/// (another reader, a program, an image of another band), and for bits that some nodes shall see and others not. To hide saturated
+/// pixels from the fits of stars alone, `interpolated` of `io.read_exposure` is enough.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CopyMask {
-    /// Which bits are copied: BAD, NODATA, SATUR, CORE, CLIPPED.
+    /// Which bits are copied: BAD, NODATA, SATUR, CORE, CLIPPED, INTRP.
     #[serde(default = "default_bits")]
     pub bits: Vec<String>,
 }

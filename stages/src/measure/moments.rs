@@ -9,6 +9,9 @@ use skyloom_data::MaskBits;
 use super::median::{Ellipse, median_in_ellipse};
 use super::polygon;
 
+/// Bits whose pixels have a value that counts.
+const UNCOUNTED: u16 = MaskBits::CLIPPED | MaskBits::INTERPOLATED;
+
 /// The definition of the light radius; the published form of eq. 2 leaves both open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -81,8 +84,8 @@ pub struct IsophoteMeasures {
     pub pa_deg: f64,
     /// Median of image / noise inside the inertia ellipse.
     pub median_pixel: f64,
-    /// Pixels inside that are not finite or have a mask bit. The bit CLIPPED does not count: it says that a pixel is
-    /// bright, not that it is wrong.
+    /// Pixels inside that are not finite or have a mask bit. The bits CLIPPED and INTERPOLATED do not count: the first says that a
+    /// pixel is bright, not that it is wrong, and the value of the other is used.
     pub n_masked: usize,
     /// [`MeasureFlags`].
     pub flags: i64,
@@ -149,7 +152,7 @@ pub fn measure_isophote(
     });
     let (mut n_masked, mut has_core) = (0, false);
     for (x, y) in polygon::pixels(&spans) {
-        n_masked += usize::from(bits(x, y) & !MaskBits::CLIPPED != 0 || !image[[y, x]].is_finite());
+        n_masked += usize::from(bits(x, y) & !UNCOUNTED != 0 || !image[[y, x]].is_finite());
         has_core |= bits(x, y) & MaskBits::CORE != 0;
     }
     let flags = [

@@ -22,6 +22,8 @@ mod stamp;
 mod star_columns;
 
 #[cfg(test)]
+mod interpolated_tests;
+#[cfg(test)]
 mod made_sky;
 #[cfg(test)]
 mod scene_vector_tests;
@@ -52,3 +54,4 @@ pub use star_columns::StarPosition;
 pub(crate) use fit_star::misfit;
 pub(crate) use select::peak_near;
 pub(crate) use stage::{check_same_shape, read_candidates, require_columns, require_same_shape};
+pub(crate) use stamp::CAPPED;

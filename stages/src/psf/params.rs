@@ -47,7 +47,7 @@ pub struct PsfFit {
     pub min_peak_sigma: f64,
     /// Pixel value (background subtracted, in the image's unit) from which a star counts as saturated.
     ///
-    /// Absent: only the SATURATED bit of the mask decides, and the outlier rejection catches dimmed cores.
+    /// Absent: only the bits SATURATED and INTERPOLATED of the mask decide, and the outlier rejection catches dimmed cores.
     #[serde(default)]
     pub saturation: Option<f64>,
     /// Smallest sharpness of the detection list that is accepted, where the list has that column.

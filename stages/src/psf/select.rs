@@ -4,6 +4,7 @@ use skyloom_data::{Image, MaskBits};
 
 use super::params::PsfFit;
 use super::position_grid::PositionGrid;
+use super::stamp::{CAPPED, UNUSABLE};
 
 /// A detection, as the fits need it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -108,7 +109,7 @@ pub fn select_stars(image: &Image, noise: &Image, all: &[Candidate], params: &Ps
         let sigma = f64::from(noise.pixels[[cy, cx]]);
         if !(sigma > 0.0 && peaks[i] >= params.min_peak_sigma * sigma) {
             counts.faint += 1;
-        } else if params.saturation.is_some_and(|level| peaks[i] >= level) || has_bits(image, cx, cy, 2) {
+        } else if params.saturation.is_some_and(|level| peaks[i] >= level) || is_capped(image, cx, cy, 2) {
             counts.saturated += 1;
         } else if star.sharpness < params.min_sharpness || star.sharpness > params.max_sharpness {
             counts.sharpness += 1;
@@ -131,22 +132,19 @@ pub fn select_stars(image: &Image, noise: &Image, all: &[Candidate], params: &Ps
     (chosen, counts)
 }
 
-/// Whether a pixel within `radius` is marked as saturated. The box is inside the image.
-fn has_bits(image: &Image, cx: usize, cy: usize, radius: usize) -> bool {
+/// Whether a pixel within `radius` is marked as saturated, or interpolated over. The box is inside the image.
+fn is_capped(image: &Image, cx: usize, cy: usize, radius: usize) -> bool {
     image.mask.as_ref().is_some_and(|mask| {
-        mask.slice(ndarray::s![cy - radius..=cy + radius, cx - radius..=cx + radius])
-            .iter()
-            .any(|m| m & MaskBits::SATURATED != 0)
+        mask.slice(ndarray::s![cy - radius..=cy + radius, cx - radius..=cx + radius]).iter().any(|m| m & CAPPED != 0)
     })
 }
 
 /// Whether the cut-out holds a pixel that a fit cannot use.
 fn has_bad_pixel(image: &Image, noise: &Image, cx: usize, cy: usize, radius: usize) -> bool {
-    let bits = MaskBits::BAD | MaskBits::NO_DATA | MaskBits::SATURATED | MaskBits::CORE;
     (cy - radius..=cy + radius).any(|y| {
         (cx - radius..=cx + radius).any(|x| {
             let sigma = noise.pixels[[y, x]];
-            let is_usable = image.is_good(x, y, bits) && sigma > 0.0 && sigma.is_finite();
+            let is_usable = image.is_good(x, y, UNUSABLE) && sigma > 0.0 && sigma.is_finite();
             !is_usable
         })
     })

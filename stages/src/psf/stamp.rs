@@ -6,7 +6,11 @@ use skyloom_data::{Image, MaskBits};
 use super::levenberg::FitPixel;
 
 /// Pixels that no fit of a star may use.
-const UNUSABLE: u16 = MaskBits::BAD | MaskBits::NO_DATA | MaskBits::SATURATED | MaskBits::CORE;
+pub(super) const UNUSABLE: u16 =
+    MaskBits::BAD | MaskBits::NO_DATA | MaskBits::SATURATED | MaskBits::CORE | MaskBits::INTERPOLATED;
+
+/// Pixels whose value is not that of the star: clipped by the detector, or interpolated afterwards.
+pub(crate) const CAPPED: u16 = MaskBits::SATURATED | MaskBits::INTERPOLATED;
 
 /// A square cut-out. Pixels outside the image, masked, without value or without noise are NaN.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,7 +3,8 @@
 //! Layout: the pixels are the primary array (32-bit floats). Its header holds, in this order, the facts (`BUNIT`,
 //! `FILTER`, `EXPTIME` in seconds, `MAGZPT` in magnitudes per unit and second), the WCS, and the kept cards after a
 //! card that counts them. The mask plane, when there is one, is the extension `MASK` of unsigned 16-bit integers; its
-//! `MP_` cards give the bit number of each name, counted from 0.
+//! `MP_` cards give the bit number of each name, counted from 0; `MP_INTRP`, which came later, is there where a pixel has
+//! the bit, so that images without it keep the bytes, and the digest, that they had.
 
 use std::fs::File;
 use std::io::Write;
@@ -123,7 +124,7 @@ impl Headers {
                 None => primary_header(image, mask.is_some())?,
                 Some(name) => [empty_primary_header()?, extension_header(image, name)?].concat(),
             },
-            mask: mask.map(|_| mask_header(image)).transpose()?,
+            mask: mask.map(mask_header).transpose()?,
         })
     }
 
@@ -203,19 +204,20 @@ fn facts(mut header: HeaderRecords, image: &Image) -> Result<Vec<u8>, FitsError>
     Ok(header.finish())
 }
 
-fn mask_header(image: &Image) -> Result<Vec<u8>, FitsError> {
+fn mask_header(mask: &Mask) -> Result<Vec<u8>, FitsError> {
     let mut header = HeaderRecords::new();
     header.text("XTENSION", "IMAGE", "")?;
     header.int("BITPIX", 16, "")?;
     header.int("NAXIS", 2, "")?;
-    header.length("NAXIS1", image.width(), "columns")?;
-    header.length("NAXIS2", image.height(), "rows")?;
+    header.length("NAXIS1", mask.ncols(), "columns")?;
+    header.length("NAXIS2", mask.nrows(), "rows")?;
     header.int("PCOUNT", 0, "")?;
     header.int("GCOUNT", 1, "")?;
     header.int("BSCALE", 1, "")?;
     header.int("BZERO", 32768, "unsigned 16-bit integers")?;
     header.text("EXTNAME", MASK_NAME, "mask plane; 0 is good")?;
-    for (name, value) in MaskBits::NAMES {
+    let is_named = |bit: u16| bit != MaskBits::INTERPOLATED || mask.iter().any(|m| m & bit != 0);
+    for (name, value) in MaskBits::NAMES.into_iter().filter(|(_, bit)| is_named(*bit)) {
         header.int(&format!("MP_{name}"), i64::from(value.trailing_zeros()), "bit number, from 0")?;
     }
     Ok(header.finish())

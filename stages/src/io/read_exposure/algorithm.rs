@@ -2,11 +2,12 @@
 
 use ndarray::Array2;
 use skyloom_data::fits::{FitsError, FitsErrorKind, FitsImageReader, ImageHeader, OpenImage, ReadOptions};
-use skyloom_data::{Card, CardValue, Image, Mask, MaskBits, Table, TableBuilder};
+use skyloom_data::{Card, CardValue, Image, Mask, MaskBits, Table};
 use skyloom_engine::StageError;
 
-use super::layout::{ExposureLayout, PlaneFile, Planes, parent_origin};
+use super::layout::{ExposureLayout, PlaneFile, Planes};
 use super::planes::{Flags, Wanted, flags};
+use crate::io::frame;
 
 /// An exposure in memory.
 #[derive(Debug, Clone)]
@@ -130,19 +131,12 @@ fn each_band(
 
 /// Notes the place in the parent's frame in the image, and makes the table of it.
 fn keep_origin(image: &mut Image, header: &ImageHeader, layout: ExposureLayout) -> Result<Table, StageError> {
-    let origin = if layout == ExposureLayout::Afw { parent_origin(header) } else { None };
+    let origin = if layout == ExposureLayout::Afw { frame::afw_origin(header) } else { None };
     if let Some((x0, y0)) = origin {
         for (key, value) in [("LTV1", 0.0 - x0), ("LTV2", 0.0 - y0)] {
             image.meta.cards.retain(|card| card.key != key);
             image.meta.cards.push(Card { key: key.to_owned(), value: CardValue::Float(value), comment: String::new() });
         }
     }
-    let (x0, y0) = origin.unwrap_or((0.0, 0.0));
-    TableBuilder::new()
-        .int("width", "pix", "columns", vec![image.width() as i64])
-        .int("height", "pix", "rows", vec![image.height() as i64])
-        .float("x0", "pix", "column of pixel (0, 0) in the frame of the parent image", vec![x0])
-        .float("y0", "pix", "row of pixel (0, 0) in the frame of the parent image", vec![y0])
-        .build()
-        .map_err(StageError::data)
+    frame::table((image.width(), image.height()), origin.unwrap_or((0.0, 0.0)))
 }

@@ -72,18 +72,3 @@ pub(super) struct Planes {
     /// Variances in `afw` files, inverse variances in DECam ones.
     pub(super) noise: Option<PlaneFile>,
 }
-
-/// Where pixel (0, 0) lies in the frame of the parent, zero-based.
-///
-/// `afw` writes it twice: as the alternative description A of the coordinates (`CRVAL1A` is the place of pixel `CRPIX1A`), which it
-/// reads itself, and as LTV1, LTV2 for display programs, with the opposite sign.
-pub(super) fn parent_origin(header: &ImageHeader) -> Option<(f64, f64)> {
-    let number = |key: &str| header.header_with(key).and_then(|h| h.float(key)).filter(|v| v.is_finite());
-    let axis = |n: u8| {
-        let value = number(&format!("CRVAL{n}A"));
-        let pixel = number(&format!("CRPIX{n}A")).unwrap_or(1.0);
-        let is_linear = header.get(&format!("CTYPE{n}A")).is_some();
-        value.filter(|_| is_linear).map(|v| v + 1.0 - pixel).or_else(|| number(&format!("LTV{n}")).map(|v| 0.0 - v))
-    };
-    Some((axis(1)?, axis(2)?))
-}

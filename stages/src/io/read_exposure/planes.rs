@@ -11,6 +11,7 @@ pub(super) struct Wanted {
     pub(super) saturated: Vec<String>,
     pub(super) bad: Vec<String>,
     pub(super) no_data: Vec<String>,
+    pub(super) interpolated: Vec<String>,
 }
 
 impl Wanted {
@@ -18,25 +19,32 @@ impl Wanted {
     pub(super) fn default_of(layout: ExposureLayout) -> Self {
         let list = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
         match layout {
-            ExposureLayout::Afw => Self { saturated: list(&["SAT"]), bad: list(&["BAD"]), no_data: list(&["NO_DATA"]) },
+            ExposureLayout::Afw => Self {
+                saturated: list(&["SAT"]),
+                bad: list(&["BAD"]),
+                no_data: list(&["NO_DATA"]),
+                interpolated: Vec::new(),
+            },
             ExposureLayout::Decam => Self {
                 saturated: list(&["SATURATED", "BLEED"]),
                 bad: list(&["BAD", "CR"]),
                 no_data: list(&["NO_VALUE"]),
+                interpolated: Vec::new(),
             },
         }
     }
 
     /// The lists with the parameters that set them and the bit that they become.
-    pub(super) fn lists(&self) -> [(&'static str, &[String], u16); 3] {
+    pub(super) fn lists(&self) -> [(&'static str, &[String], u16); 4] {
         [
             ("saturated", &self.saturated, MaskBits::SATURATED),
             ("bad", &self.bad, MaskBits::BAD),
             ("no_data", &self.no_data, MaskBits::NO_DATA),
+            ("interpolated", &self.interpolated, MaskBits::INTERPOLATED),
         ]
     }
 
-    fn bits_of(&self, name: &str) -> u16 {
+    pub(super) fn bits_of(&self, name: &str) -> u16 {
         let has = |names: &[String]| names.iter().any(|n| n == name);
         self.lists().iter().filter(|(_, names, _)| has(names)).fold(0, |bits, (.., bit)| bits | bit)
     }

@@ -1,7 +1,7 @@
 //! `io.read_exposure`: the adapter.
 
 use serde::{Deserialize, Serialize};
-use skyloom_data::facets::{ColumnKind, ImageFacet, TableFacet};
+use skyloom_data::facets::ImageFacet;
 use skyloom_data::fits::{self, FactOptions, FitsError, HduChoice, ReadOptions, carried_elsewhere};
 use skyloom_data::{CardValue, Image, MaskBits, Table};
 use skyloom_engine::{
@@ -13,6 +13,7 @@ use super::algorithm::{flags_of, n_rows, read};
 use super::calibration::zero_point;
 use super::layout::{ExposureLayout, PlaneFile, Planes};
 use super::planes::Wanted;
+use crate::io::frame;
 
 /// Reads an exposure or coadd of a survey with its mask planes and its noise: Rubin (LSST) and DECam.
 ///
@@ -72,6 +73,13 @@ pub struct ReadExposure {
     /// Flags whose pixels become NO_DATA. Left out, `NO_DATA`; for DECam `NO_VALUE`.
     #[serde(default)]
     pub no_data: Option<Vec<String>>,
+    /// Flags whose pixels become INTERPOLATED: `SAT` where a pipeline interpolates over saturated pixels, as those of both surveys do.
+    /// Left out, none.
+    ///
+    /// Fits of stars leave such pixels out as they do SATURATED ones; filters, contours and sums of light use their values. Take the flag
+    /// out of `saturated`, which would open every contour that meets the pixels.
+    #[serde(default)]
+    pub interpolated: Option<Vec<String>>,
     /// Header keywords whose values are carried along, as in `io.read_image`.
     #[serde(default)]
     pub keep_cards: Vec<String>,
@@ -93,10 +101,7 @@ impl ReadExposure {
     pub const NOISE: Out<Image> =
         Out::new("noise", "standard deviation per pixel from the variances; NaN where there is none");
     /// The frame.
-    pub const FRAME: Out<Table> = Out::new(
-        "frame",
-        "one row: width, height, and x0, y0, the place of pixel (0, 0) in the frame of the parent image",
-    );
+    pub const FRAME: Out<Table> = Out::new("frame", frame::DOC);
 
     /// Reads a file with defaults for everything else.
     #[must_use]
@@ -114,6 +119,7 @@ impl ReadExposure {
             saturated: None,
             bad: None,
             no_data: None,
+            interpolated: None,
             keep_cards: Vec::new(),
             ignore_wcs: false,
         }
@@ -125,6 +131,7 @@ impl ReadExposure {
             saturated: self.saturated.clone().unwrap_or(default.saturated),
             bad: self.bad.clone().unwrap_or(default.bad),
             no_data: self.no_data.clone().unwrap_or(default.no_data),
+            interpolated: self.interpolated.clone().unwrap_or(default.interpolated),
         }
     }
 
@@ -255,10 +262,16 @@ impl Stage for ReadExposure {
             match flags_of(plane, self.layout, &self.wanted()) {
                 Err(error) => report(problems, plane.param, &error),
                 Ok(flags) => {
-                    // Only what the graph names must be there: the defaults suit files with fewer planes.
-                    let written = [("saturated", &self.saturated), ("bad", &self.bad), ("no_data", &self.no_data)];
+                    // Files may lack planes that count by default; any other must be there when the graph names it.
+                    let usual = Wanted::default_of(self.layout);
+                    let written = [
+                        ("saturated", &self.saturated),
+                        ("bad", &self.bad),
+                        ("no_data", &self.no_data),
+                        ("interpolated", &self.interpolated),
+                    ];
                     for (param, names) in written {
-                        let names = names.iter().flatten();
+                        let names = names.iter().flatten().filter(|name| usual.bits_of(name) == 0);
                         for name in names.filter(|name| !flags.names.contains(name)) {
                             let expected = format!("flags of the file: {}", flags.names.join(", "));
                             problems.param(param, format!("{name:?}"), &expected);
@@ -281,14 +294,7 @@ impl Stage for ReadExposure {
             outputs.set(Self::NOISE.name, facet.clone());
         }
         outputs.set(Self::IMAGE.name, facet);
-        let columns = [
-            ("width", ColumnKind::Int),
-            ("height", ColumnKind::Int),
-            ("x0", ColumnKind::Float),
-            ("y0", ColumnKind::Float),
-        ];
-        let columns = Some(columns.map(|(name, kind)| (name.to_owned(), kind)).to_vec());
-        outputs.set(Self::FRAME.name, TableFacet { columns }.to_facet());
+        outputs.set(Self::FRAME.name, frame::facet());
     }
 
     fn estimate(&self, _: &Facets) -> Demand {
@@ -330,9 +336,12 @@ impl Stage for ReadExposure {
         if options.facts.zero_point.is_none() {
             cx.warn("no photometric calibration was found: magnitudes are NaN; set zero_point");
         }
-        for (name, bit) in
-            [("n_no_data", MaskBits::NO_DATA), ("n_saturated", MaskBits::SATURATED), ("n_bad", MaskBits::BAD)]
-        {
+        for (name, bit) in [
+            ("n_no_data", MaskBits::NO_DATA),
+            ("n_saturated", MaskBits::SATURATED),
+            ("n_bad", MaskBits::BAD),
+            ("n_interpolated", MaskBits::INTERPOLATED),
+        ] {
             let n = exposure.image.mask.iter().flatten().filter(|&&bits| bits & bit != 0).count();
             cx.metric(name, n as f64);
         }

@@ -107,6 +107,24 @@ fn which_planes_count_is_a_choice() {
 }
 
 #[test]
+fn interpolated_pixels_keep_their_place_in_the_mask() {
+    let list = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect());
+    let stage = ReadExposure { saturated: list(&[]), interpolated: list(&["SAT"]), ..calexp() };
+    let outcome = Harness::new(stage).run().expect("it runs");
+    let mask = outcome.get::<Image>("image").mask.clone().expect("a mask");
+    let full = MaskBits::INTERPOLATED;
+    assert_eq!([mask[[5, 6]], mask[[13, 13]], mask[[2, 3]]], [full, full | MaskBits::NO_DATA, MaskBits::BAD]);
+    assert_eq!((metric(&outcome, "n_saturated"), metric(&outcome, "n_interpolated")), (Some(0.0), Some(2.0)));
+
+    // Both lists count, and codes of DECam have it, too.
+    let stage = ReadExposure { interpolated: list(&["SATURATED", "STREAK"]), ..decam() };
+    let outcome = Harness::new(stage).run().expect("it runs");
+    let mask = outcome.get::<Image>("image").mask.clone().expect("a mask");
+    let row: Vec<u16> = (3..9).map(|x| mask[[3, x]]).collect();
+    assert_eq!(row, [MaskBits::SATURATED | full, MaskBits::SATURATED, MaskBits::BAD, 0, 0, full]);
+}
+
+#[test]
 fn a_decam_image_has_its_distortion_quality_and_weights() {
     let outcome = Harness::new(decam()).run().expect("it runs");
     let expected = expected("decam");
@@ -226,6 +244,7 @@ fn what_is_wrong_is_said_before_any_pixel_is_read() {
         codes(&stage)
     };
     assert_eq!(with(&|s| s.saturated = Some(vec!["SATUR".into()])).len(), 1);
+    assert_eq!(with(&|s| s.interpolated = Some(vec!["SATUR".into()])).len(), 1);
     assert_eq!(with(&|s| s.bad = Some(vec![" ".into()])).len(), 2);
     assert_eq!(with(&|s| s.exposure_s = Some(0.0)).len(), 1);
     assert_eq!(with(&|s| s.zero_point = Some(f64::NAN)).len(), 1);

@@ -7,7 +7,7 @@ use skyloom_data::{Image, MaskBits, PsfField};
 use super::normal::solve3;
 use super::params::PsfPhotometry;
 use super::render::{Drawn, without_stars};
-use crate::psf::{MAX_PARAMS, PositionGrid, Profile, median, params_from_shape};
+use crate::psf::{CAPPED, MAX_PARAMS, PositionGrid, Profile, median, params_from_shape};
 
 /// Flags of a measured star.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,7 +198,7 @@ impl Scene<'_> {
                 let sigma = f64::from(self.noise[[iy, ix]]);
                 let raw = f64::from(self.image.pixels[[iy, ix]]);
                 let mask = self.image.mask.as_ref().map_or(0, |m| m[[iy, ix]]);
-                if mask & MaskBits::SATURATED != 0 || raw < -self.params.saturated_below_sigma * sigma {
+                if mask & CAPPED != 0 || raw < -self.params.saturated_below_sigma * sigma {
                     *flags |= StarFluxFlags::SATURATED;
                     continue;
                 }

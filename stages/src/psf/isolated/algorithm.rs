@@ -8,7 +8,7 @@ use super::count::{CountScratch, count_contours};
 use super::params::{Group, SelectIsolated};
 use crate::contour::{ContourOptions, find_contours};
 use crate::measure::polygon;
-use crate::psf::{CatalogueStar, PositionGrid};
+use crate::psf::{CAPPED, CatalogueStar, PositionGrid};
 
 /// A star that passed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,7 +34,7 @@ pub struct Reasons {
     pub edge: usize,
     /// A pixel of the cut-out has no value, no noise, or is masked.
     pub masked: usize,
-    /// Saturated, by mask or by a negative core.
+    /// Saturated or interpolated over, by mask, or saturated by a negative core.
     pub saturated: usize,
     /// No pixel reaches the lowest level, or no level has a contour.
     pub faint: usize,
@@ -223,7 +223,7 @@ fn unusable(image: &Image, noise: &Image, cx: usize, cy: usize, r: usize) -> Opt
         .mask
         .as_ref()
         .map_or(0, |mask| mask.slice(s![cy - r..=cy + r, cx - r..=cx + r]).iter().fold(0, |all, &m| all | m));
-    if bits & MaskBits::SATURATED != 0 {
+    if bits & CAPPED != 0 {
         return Some(Verdict::Saturated);
     }
     let is_bad = bits & (MaskBits::BAD | MaskBits::NO_DATA | MaskBits::CORE) != 0

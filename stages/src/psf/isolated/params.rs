@@ -83,7 +83,7 @@ pub struct SelectIsolated {
     /// A star with a pixel below this, in units of the local noise, in the 3x3 box on its position is saturated.
     ///
     /// For surveys that write 0 into saturated cores, which the sky subtraction makes negative. Pixels that the mask marks as
-    /// saturated count anyway.
+    /// saturated or interpolated count anyway.
     #[serde(default = "default_saturated_below_sigma")]
     #[schemars(range(max = 0.0), extend("x-unit" = "sigma"))]
     pub saturated_below_sigma: f64,

@@ -16,6 +16,7 @@ use super::psf::FieldPsf;
 use super::stage_params::Field;
 use super::tables::{blend_table, catalogue_table, cluster_table, field_wcs, galaxy_table, star_table, summary};
 use super::truth::{Truth, make_truth};
+use crate::io::frame;
 
 /// Rows that a thread makes at a time: 64 rows of a 60,000 px tile are 30 MB.
 const BLOCK_ROWS: usize = 64;
@@ -24,6 +25,11 @@ impl Field {
     /// The image.
     pub const IMAGE: Out<Image> =
         Out::new("image", "The image in counts per integration, sky included; 0 where saturated or dead.");
+    /// The frame.
+    pub const FRAME: Out<Table> = Out::new(
+        "frame",
+        "One row, as readers give it: width, height, and x0, y0, which are 0: no part of a larger image.",
+    );
     /// Exposure.
     pub const CONFIDENCE: Out<Image> =
         Out::new("confidence", "Exposure in percent of the full one; 0 for dead pixels.");
@@ -166,10 +172,11 @@ impl Stage for Field {
             .output(&Self::GALAXIES)
             .output(&Self::BLENDS)
             .output(&Self::SUMMARY)
+            .output(&Self::FRAME)
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn check(&self, problems: &mut Problems) {
@@ -201,6 +208,7 @@ impl Stage for Field {
                 outputs.set(port, TableFacet { columns: Some(kinds(&table)) }.to_facet());
             }
         }
+        outputs.set(Self::FRAME.name, frame::facet());
         outputs.set(Self::CONFIDENCE.name, ImageFacet { unit: Some("percent".to_owned()), ..facet }.to_facet());
     }
 
@@ -241,6 +249,7 @@ impl Stage for Field {
         cx.set(&Self::GALAXIES, galaxy_table(self, &truth).map_err(StageError::data)?);
         cx.set(&Self::BLENDS, blend_table(&truth).map_err(StageError::data)?);
         let text = serde_json::to_string_pretty(&summary(self, &truth)).map_err(StageError::data)?;
+        cx.set(&Self::FRAME, frame::table((self.width_px, self.height_px), (0.0, 0.0))?);
         cx.set(&Self::SUMMARY, Deliverable::new("json", text.into_bytes()));
 
         let rows = cx.band_rows().map_or(BLOCK_ROWS, usize::from);
@@ -250,11 +259,11 @@ impl Stage for Field {
         cx.check_cancelled()?;
         cx.metric("n_saturated_pixels", n_saturated as f64);
         let meta = self.meta(band);
-        let frame = |pixels: Array2<f32>, meta: ImageMeta| Image { pixels, mask: None, wcs: wcs.clone(), meta };
-        cx.set(&Self::IMAGE, frame(pixels, meta));
+        let image = |pixels: Array2<f32>, meta: ImageMeta| Image { pixels, mask: None, wcs: wcs.clone(), meta };
+        cx.set(&Self::IMAGE, image(pixels, meta));
         let percent =
             ImageMeta { unit: Some("percent".to_owned()), band: Some(band.name.clone()), ..ImageMeta::default() };
-        cx.set(&Self::CONFIDENCE, frame(percents, percent));
+        cx.set(&Self::CONFIDENCE, image(percents, percent));
         Ok(())
     }
 }

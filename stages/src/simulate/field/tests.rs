@@ -261,4 +261,4 @@ fn a_pulled_token_stops_the_field() {
 }
 
 determinism_test!(field_is_deterministic, Harness::new(small()));
-golden_test!(field_is_frozen, Harness::new(small()), version: 3, digest: "bab353be4698");
+golden_test!(field_is_frozen, Harness::new(small()), version: 4, digest: "bac903c466a8");

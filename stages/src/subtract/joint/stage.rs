@@ -14,7 +14,10 @@ use crate::psf::require_columns;
 
 impl SubtractJoint {
     /// The image with its sky.
-    pub const IMAGE: In<Image> = In::new("image", "image with its sky; saturated pixels must be masked");
+    pub const IMAGE: In<Image> = In::new(
+        "image",
+        "image with its sky; saturated pixels must be masked, or INTERPOLATED: then they are as those of `mask`",
+    );
     /// Confidence.
     pub const CONFIDENCE: Opt<Image> = Opt::new("confidence", "confidence map (100 = full exposure): scales the noise");
     /// Pixels without weight.
@@ -118,7 +121,7 @@ impl Stage for SubtractJoint {
                 require_shape(port, map, (image.width(), image.height()))?;
             }
         }
-        let hidden = mask.filter(|m| m.mask.is_some()).map(|m| m.bad_pixels());
+        let hidden = hidden_pixels(&image, mask.as_deref());
         if image.meta.zero_point.is_none() {
             let zero_point = self.instrumental_zero_point;
             cx.warn(format!(
@@ -158,6 +161,17 @@ impl Stage for SubtractJoint {
         cx.set(&Self::BACKGROUND, with(done.sky));
         cx.set(&Self::NOISE, with(done.noise));
         Ok(())
+    }
+}
+
+/// Pixels that have a value which the fits of stars must not see: INTERPOLATED ones, and those that `mask` says.
+fn hidden_pixels(image: &Image, mask: Option<&Image>) -> Option<Array2<bool>> {
+    let interpolated = image.mask.as_ref().map(|m| m.mapv(|bits| bits & MaskBits::INTERPOLATED != 0));
+    let interpolated = interpolated.filter(|pixels| pixels.iter().any(|is_hidden| *is_hidden));
+    let masked = mask.filter(|m| m.mask.is_some()).map(Image::bad_pixels);
+    match (interpolated, masked) {
+        (Some(a), Some(b)) => Some(a | b),
+        (a, b) => a.or(b),
     }
 }
 

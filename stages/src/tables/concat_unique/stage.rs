@@ -106,7 +106,7 @@ impl ConcatUnique {
     /// Their frames.
     pub const FRAMES: Many<Table> = Many::new(
         "frames",
-        "one row per table, in the same order: width, height, x0, y0 of its image, as io.read_exposure gives them",
+        "one row per table, in the same order: width, height, x0, y0 of its image, as io.read_image and io.read_exposure give them",
     );
     /// The result.
     pub const TABLE: Out<Table> = Out::new("table", "all rows, every object once, with part and edge_px");
