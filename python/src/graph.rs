@@ -75,8 +75,9 @@ pub(crate) fn load(
 fn ways_out(found: &str) -> String {
     format!(
         "\n{found}: this wheel holds the stages that it was built with, and Python classes that `skyloom.stage` has seen. If the \
-         kind comes from a Rust crate, either build a wheel of your own that links the crate (`skyloom new stage --python` \
-         writes one), or run the crate's own binary from Python: subprocess.run([\"acme\", \"run\", \"graph.ron\"])\n"
+         kind comes from a Rust crate, either build a wheel of your own that links the crate (`skyloom new stage acme-halo --python` \
+         writes one, to use or to copy from), or run the crate's own binary from Python: \
+         subprocess.run([\"acme-halo-skyloom\", \"run\", \"graph.ron\"])\n"
     )
 }
 
