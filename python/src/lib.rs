@@ -26,6 +26,7 @@ mod products;
 mod run;
 mod stage;
 mod table;
+mod voice;
 
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
@@ -52,7 +53,7 @@ pub fn fill(module: &Bound<'_, PyModule>, crates: &[StageCrate]) -> PyResult<()>
     module.add_class::<isophotes::PyIsophotes>()?;
     module.add_class::<products::PyOther>()?;
     module.add_class::<graph::PyGraph>()?;
-    module.add_class::<stage::PyToken>()?;
+    module.add_class::<voice::PyVoice>()?;
     module.add_function(wrap_pyfunction!(graph::load, module)?)?;
     module.add_function(wrap_pyfunction!(graph::stage_kinds, module)?)?;
     module.add_function(wrap_pyfunction!(graph::default_cache, module)?)?;

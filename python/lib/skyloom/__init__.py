@@ -14,7 +14,7 @@ from ._products import Image, Isophotes, Product, Table
 from ._skyloom import GraphError, RunError, SkyloomError, __version__
 from .graph import Graph, Node, Plan
 from .run import NodeRun, Run
-from .stages import Cancelled, Context, Input, NoWork, Output, param, stage, stages
+from .stages import Cancelled, Context, Input, NoWork, Output, Progress, param, stage, stages
 
 __all__ = [
     "Cancelled",
@@ -30,6 +30,7 @@ __all__ = [
     "Output",
     "Plan",
     "Product",
+    "Progress",
     "Run",
     "RunError",
     "SkyloomError",

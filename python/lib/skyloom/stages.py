@@ -61,24 +61,70 @@ def param(default=dataclasses.MISSING, *, doc, unit=None, min=None, max=None, ab
     return dataclasses.field(default=default, metadata=metadata)
 
 
-class Context:
-    """What a stage says while it runs."""
+class Progress:
+    """Counts what a stage has done. `Context.progress` makes it; threads may share it."""
 
-    def __init__(self, token):
-        self._token = token
-        self._warnings, self._metrics = [], []
+    def __init__(self, context, unit, total, iterable):
+        self._context, self._iterable = context, iterable
+        self._counter = context._voice.progress(unit, total)
+
+    def advance(self, n=1):
+        """Counts `n` more. Cheap enough to call for every star."""
+        self._counter.advance(n)
+
+    def __iter__(self):
+        if self._iterable is None:
+            raise TypeError("there is nothing to go through: progress(unit, iterable=...)")
+        for item in self._iterable:
+            self._context.check_cancelled()
+            yield item
+            self.advance()
+
+
+class Context:
+    """What a stage says while it runs. All of it is passed on at once."""
+
+    def __init__(self, voice):
+        self._voice = voice
+
+    def progress(self, unit, total=None, *, iterable=None):
+        """Starts counting real things, for the display of progress.
+
+        Parameters
+        ----------
+        unit : str
+            What is counted, in the plural: "stars", "rows".
+        total : int, optional
+            How many there are; the length of `iterable` when left out.
+        iterable : iterable, optional
+            What to go through.
+
+        Returns
+        -------
+        Progress
+            With `advance(n=1)`. One with `iterable` gives its items, counts them, and raises `Cancelled` between them when the user
+            stopped the run.
+
+        Examples
+        --------
+        >>> for star in context.progress("stars", iterable=stars):
+        ...     subtract(star)
+        """
+        if total is None and iterable is None:
+            raise TypeError("progress needs total or iterable")
+        return Progress(self, str(unit), len(iterable) if total is None else int(total), iterable)
 
     def warn(self, message):
         """Tells the user something that does not stop the stage; it is kept with the record."""
-        self._warnings.append(str(message))
+        self._voice.warn(str(message))
 
     def metric(self, name, value):
         """Notes a number for the report."""
-        self._metrics.append((str(name), float(value)))
+        self._voice.metric(str(name), float(value))
 
     def check_cancelled(self):
         """Raises `Cancelled` when the user stopped the run. Call it between pieces of work of up to a second."""
-        if self._token.is_cancelled():
+        if self._voice.is_cancelled():
             raise Cancelled("cancelled")
 
 
@@ -86,8 +132,9 @@ def stage(kind, *, version, inputs=None, outputs, bytes_per_pixel=32.0):
     """Makes a class a stage that graphs can name.
 
     The class has a dataclass `Params` (when it has parameters; fields by `skyloom.param`) and a method `run(self, params, inputs, context)`
-    that returns a dict of products by output port, or the product of its only output. Inputs are read-only. It is run again when an input, a
-    parameter, `version` or the text of the class changes; what it imports counts only through `version`.
+    that returns a dict of products by output port, or the product of its only output. Inputs are read-only; `context` (`Context`) takes
+    progress, warnings and numbers for the report. It is run again when an input, a parameter, `version` or the text of the class changes;
+    what it imports counts only through `version`.
 
     Parameters
     ----------
@@ -150,9 +197,8 @@ def stage(kind, *, version, inputs=None, outputs, bytes_per_pixel=32.0):
             # Names, types and ranges were compared with the schema before; what only the class knows, its `__post_init__` refuses.
             return json.dumps(dataclasses.asdict(params(**given)))
 
-        def run(text, products, token):
-            context = Context(token)
-            made = cls().run(None if params is None else params(**json.loads(text)), products, context)
+        def run(text, products, voice):
+            made = cls().run(None if params is None else params(**json.loads(text)), products, Context(voice))
             if not isinstance(made, dict):
                 if len(outs) != 1:
                     raise TypeError(f"{kind} has {len(outs)} outputs: run must return a dict of products by port")
@@ -161,7 +207,7 @@ def stage(kind, *, version, inputs=None, outputs, bytes_per_pixel=32.0):
                 raise TypeError(f"{kind} has no output {unknown[0]!r}")
             if missing := sorted(set(outs) - set(made)):
                 raise TypeError(f"{kind} made no output {missing[0]!r}")
-            return made, context._warnings, context._metrics
+            return made
 
         cls._skyloom_description = json.dumps(description)
         cls._skyloom_params = staticmethod(fill)
