@@ -90,7 +90,13 @@ pub(crate) fn stage_kinds(py: Python<'_>, classes: Vec<Py<PyAny>>) -> PyResult<S
         .map(|info| {
             let params: Vec<Value> = parameters(info)
                 .iter()
-                .map(|p| json!({ "name": p.name, "doc": p.doc, "unit": p.unit, "default": p.default, "required": p.required }))
+                .map(|p| {
+                    let choices: Vec<&str> = p.choices.iter().map(|choice| choice.name.as_str()).collect();
+                    json!({
+                        "name": p.name, "doc": p.doc, "unit": p.unit, "default": p.default, "required": p.required,
+                        "choices": choices,
+                    })
+                })
                 .collect();
             let ports = registry.example_signature(&info.kind).ok();
             let inputs: Vec<Value> = ports

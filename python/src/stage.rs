@@ -72,7 +72,10 @@ impl Serialize for PythonStage {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.params.len()))?;
         for (name, value) in &self.params {
-            map.serialize_entry(name, value)?;
+            match self.kind.word(name, value) {
+                Some(word) => map.serialize_entry(name, &word)?,
+                None => map.serialize_entry(name, value)?,
+            }
         }
         map.end()
     }

@@ -11,6 +11,7 @@ Pixels are `[y, x]`; `x` is the column, `y` the row, pixel centres at integers, 
 
 from . import background, contour, measure, psf
 from ._products import Image, Isophotes, Product, Table
+from ._ron import Word
 from ._skyloom import GraphError, RunError, SkyloomError, __version__
 from .graph import Graph, Node, Plan
 from .run import NodeRun, Run
@@ -35,6 +36,7 @@ __all__ = [
     "RunError",
     "SkyloomError",
     "Table",
+    "Word",
     "__version__",
     "background",
     "contour",
