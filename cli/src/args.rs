@@ -366,4 +366,7 @@ pub struct NewStageArgs {
     /// Folder to write; it must be new or empty [default: NAME].
     #[arg(long, value_name = "FOLDER")]
     pub into: Option<PathBuf>,
+    /// Write a Python package, too: all of skyloom for Python, with the stage in it. Needs a checkout.
+    #[arg(long)]
+    pub python: bool,
 }

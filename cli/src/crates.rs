@@ -15,7 +15,7 @@ pub fn check(crates: &[StageCrate]) -> Result<(), CommandFailure> {
     if lost.is_empty() {
         return Ok(());
     }
-    let message = format!("this program links crates whose stages did not register: {}", lost.join("; "));
+    let message = format!("crates are linked whose stages did not register: {}", lost.join("; "));
     Err(CommandFailure::Other { code: exit::PANIC, message, help: Some(HELP.to_owned()) })
 }
 

@@ -2,11 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use skyloom_engine::{Artefact, Diagnostic, Digest, Plan, RunReport, Store};
+use skyloom_engine::{Artefact, Diagnostic, Digest, Plan, RunReport, StageCrate, Store};
 
 use crate::args::CachePlace;
 use crate::failure::CommandFailure;
-use crate::{commands, render, setup};
+use crate::{commands, crates, render, setup};
+
+/// Fails when one of the crates did not register a kind that it promises; the message names all that are missing, and what to do.
+///
+/// # Errors
+/// When a kind is missing.
+pub fn check_crates(crates: &[StageCrate]) -> Result<(), String> {
+    crates::check(crates).map_err(|failure| match failure {
+        CommandFailure::Other { message, help: Some(help), .. } => format!("{message}\n  help: {help}"),
+        other => message(other),
+    })
+}
 
 /// A drawing of a plan's graph as SVG, coloured by what a run would do.
 #[must_use]

@@ -75,8 +75,9 @@ pub(crate) fn load(
 fn ways_out(found: &str) -> String {
     format!(
         "\n{found}: this wheel holds the stages that it was built with, and Python classes that `skyloom.stage` has seen. If the \
-         kind comes from a Rust crate, either build a wheel of your own that links the crate (`skyloom new stage --python` \
-         writes one), or run the crate's own binary from Python: subprocess.run([\"acme\", \"run\", \"graph.ron\"])\n"
+         kind comes from a Rust crate, either build a wheel of your own that links the crate (`skyloom new stage acme-halo --python` \
+         writes one, to use or to copy from), or run the crate's own binary from Python: \
+         subprocess.run([\"acme-halo-skyloom\", \"run\", \"graph.ron\"])\n"
     )
 }
 
@@ -89,7 +90,13 @@ pub(crate) fn stage_kinds(py: Python<'_>, classes: Vec<Py<PyAny>>) -> PyResult<S
         .map(|info| {
             let params: Vec<Value> = parameters(info)
                 .iter()
-                .map(|p| json!({ "name": p.name, "doc": p.doc, "unit": p.unit, "default": p.default, "required": p.required }))
+                .map(|p| {
+                    let choices: Vec<&str> = p.choices.iter().map(|choice| choice.name.as_str()).collect();
+                    json!({
+                        "name": p.name, "doc": p.doc, "unit": p.unit, "default": p.default, "required": p.required,
+                        "choices": choices,
+                    })
+                })
                 .collect();
             let ports = registry.example_signature(&info.kind).ok();
             let inputs: Vec<Value> = ports

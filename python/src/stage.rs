@@ -10,12 +10,13 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use skyloom_data::facets::ImageFacet;
 use skyloom_engine::{
-    Arity, CancelToken, Context, Demand, DigestBuilder, ErrorClass, Facets, FacetsOut, InputPort, Product, Signature,
-    Stage, StageError,
+    Arity, Context, Demand, DigestBuilder, ErrorClass, Facets, FacetsOut, InputPort, Product, Signature, Stage,
+    StageError,
 };
 
 use crate::kinds::PythonKind;
 use crate::products::{from_python, to_python};
+use crate::voice::PyVoice;
 
 /// A Python class with the values of its parameters. Its kind in graphs is the class's.
 #[derive(Debug)]
@@ -24,20 +25,8 @@ pub(crate) struct PythonStage {
     params: Map<String, Value>,
 }
 
-/// What a class asks whether it should stop.
-#[pyclass(frozen, name = "Token", module = "skyloom._skyloom")]
-pub(crate) struct PyToken(CancelToken);
-
-#[pymethods]
-impl PyToken {
-    /// Whether the user stopped the run.
-    fn is_cancelled(&self) -> bool {
-        self.0.is_cancelled()
-    }
-}
-
-/// What a call gave: products by port, warnings, metrics.
-type Made = (Vec<(String, Arc<dyn Product>)>, Vec<String>, Vec<(String, f64)>);
+/// What a call gave: products by port.
+type Made = Vec<(String, Arc<dyn Product>)>;
 
 impl PythonStage {
     pub(crate) fn new(kind: Arc<PythonKind>, params: Map<String, Value>) -> Self {
@@ -60,16 +49,17 @@ impl PythonStage {
             }
         }
         let params = serde_json::to_string(&self.params).map_err(crate::errors::failed)?;
-        let token = PyToken(cx.cancel_token());
-        let result = self.kind.class.bind(py).call_method1("_skyloom_run", (params, inputs, token))?;
-        let (made, warnings, metrics): (Bound<'_, PyDict>, Vec<String>, Vec<(String, f64)>) = result.extract()?;
+        let voice = Bound::new(py, PyVoice::new(cx))?;
+        let made = self.kind.class.bind(py).call_method1("_skyloom_run", (params, inputs, &voice));
+        voice.get().close();
+        let made: Bound<'_, PyDict> = made?.extract()?;
         let mut outputs = Vec::new();
         for port in &self.kind.outputs {
             if let Some(object) = made.get_item(&port.name)? {
                 outputs.push((port.name.clone(), from_python(&object, &port.name, port.product)?));
             }
         }
-        Ok((outputs, warnings, metrics))
+        Ok(outputs)
     }
 }
 
@@ -82,7 +72,10 @@ impl Serialize for PythonStage {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.params.len()))?;
         for (name, value) in &self.params {
-            map.serialize_entry(name, value)?;
+            match self.kind.word(name, value) {
+                Some(word) => map.serialize_entry(name, &word)?,
+                None => map.serialize_entry(name, value)?,
+            }
         }
         map.end()
     }
@@ -122,10 +115,7 @@ impl Stage for PythonStage {
 
     fn run(&self, cx: &mut Context<'_>) -> Result<(), StageError> {
         let made = Python::attach(|py| self.call(py, cx).map_err(|error| stage_error(py, &error)));
-        let (outputs, warnings, metrics) = made?;
-        warnings.iter().for_each(|warning| cx.warn(warning));
-        metrics.iter().for_each(|(name, value)| cx.metric(name, *value));
-        for (port, product) in outputs {
+        for (port, product) in made? {
             cx.set_product(&port, product);
         }
         Ok(())

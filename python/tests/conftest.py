@@ -1,9 +1,23 @@
 """A small made image and a graph that smooths its sky away."""
 
+import sys
+
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
+
+
+@pytest.fixture(autouse=True)
+def own_registry():
+    """Classes that a test makes stages of are gone after it."""
+    import skyloom
+
+    module = sys.modules["skyloom.stages"]
+    kept = dict(module._REGISTERED)
+    yield
+    module._REGISTERED.clear()
+    module._REGISTERED.update(kept)
 
 
 @pytest.fixture

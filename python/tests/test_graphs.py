@@ -169,4 +169,4 @@ def test_a_kind_of_another_crate_gets_the_ways_out():
     graph = skyloom.Graph("halo").add("halo", "acme.halo")
     with pytest.raises(skyloom.GraphError, match="acme.halo") as caught:
         graph.check()
-    assert "new stage --python" in str(caught.value) and "subprocess" in str(caught.value)
+    assert "new stage acme-halo --python" in str(caught.value) and "subprocess" in str(caught.value)

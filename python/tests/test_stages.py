@@ -1,20 +1,10 @@
 """Stages as Python classes."""
 
 import dataclasses
-import sys
 
 import numpy as np
 import pytest
 import skyloom
-
-
-@pytest.fixture(autouse=True)
-def own_registry():
-    module = sys.modules["skyloom.stages"]
-    kept = dict(module._REGISTERED)
-    yield
-    module._REGISTERED.clear()
-    module._REGISTERED.update(kept)
 
 
 CALLS = []

@@ -74,6 +74,34 @@ fn a_relative_path_is_written_as_seen_from_the_new_folder() {
 }
 
 #[test]
+fn the_help_says_what_is_written_and_where_skyloom_comes_from() {
+    insta::assert_snapshot!(place().run(&["new", "stage", "--help"]).ok().stdout);
+}
+
+#[test]
+fn a_python_package_takes_its_other_half_from_the_checkout() {
+    let place = place();
+    let checkout = checkout();
+    let shown = checkout.display().to_string();
+    let said = place.run(&["new", "stage", "acme-halo", "--python", "--skyloom", &shown]).ok().stdout;
+    assert!(said.contains("pip install ./python"), "{said}");
+    let read = |path: &str| std::fs::read_to_string(place.path("acme-halo").join(path)).expect("the file is there");
+    let project = read("python/pyproject.toml");
+    assert!(project.contains(&format!("python-source = {:?}", format!("{shown}/python/lib"))), "{project}");
+    assert!(project.contains("name = \"acme-halo-skyloom\""), "{project}");
+    assert!(read("python/src/lib.rs").contains("skyloom_python::fill(module, &[acme_halo::STAGE_CRATE])"));
+    // Without an interpreter there is nothing to link it with: `cargo test` leaves it alone.
+    assert!(read("Cargo.toml").contains("default-members = [\"stage\", \"program\"]\n"));
+
+    // Only the Python package needs more than Cargo can fetch.
+    let git = ["new", "stage", "acme-ring", "--python", "--skyloom", "https://example.org/skyloom.git"];
+    let ended = place.run(&git);
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(ended.stderr.contains("needs a checkout") && ended.stderr.contains("clone it"), "{}", ended.stderr);
+    assert!(!place.path("acme-ring").exists());
+}
+
+#[test]
 fn nothing_is_overwritten_and_what_cannot_be_is_explained() {
     let place = place();
     let _ = place.run(&["new", "stage", "acme-halo"]).ok();
@@ -102,8 +130,9 @@ fn new_crates_take_the_versions_that_skyloom_takes() {
         line.split('"').find(|part| part.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned)
     };
     let read = |path: &str| std::fs::read_to_string(repository().join(path)).expect("the manifest can be read");
-    let (ours, theirs) = (read("Cargo.toml"), read("examples/own-stage/Cargo.toml"));
-    for name in ["edition", "rust-version", "libm", "ndarray", "schemars", "serde", "typetag"] {
+    // What only `--python` brings is not in the example.
+    let (ours, theirs) = (read("Cargo.toml"), read("cli/templates/stage/workspace.toml").replace("{{python}}", ""));
+    for name in ["edition", "rust-version", "libm", "ndarray", "pyo3", "schemars", "serde", "typetag"] {
         assert_eq!(line(&ours, name), line(&theirs, name), "{name}");
     }
 }

@@ -225,14 +225,14 @@ impl<'a> Context<'a> {
     /// Starts counting real things (`stars`, `rows`). The counter may be shared between threads.
     #[must_use]
     pub fn progress(&self, unit: &str, total: u64) -> Progress {
-        self.services.sink.progress(unit, 0, total);
-        Progress {
-            unit: unit.to_owned(),
-            total,
-            done: AtomicU64::new(0),
-            sink: Arc::clone(&self.services.sink),
-            cancel: self.services.cancel.clone(),
-        }
+        Progress::new(unit, total, self.sink(), self.cancel_token())
+    }
+
+    /// What receives progress, warnings and metrics, for work that cannot hold a borrow of this context (in another language).
+    /// It keeps the observers of the run alive: let go of it before the stage returns.
+    #[must_use]
+    pub fn sink(&self) -> Arc<dyn StageSink> {
+        Arc::clone(&self.services.sink)
     }
 
     /// Fails when the user asked to stop. Call it between pieces of work of up to a second.
@@ -326,6 +326,13 @@ impl fmt::Debug for Progress {
 }
 
 impl Progress {
+    /// Starts counting towards a sink; stages get it from [`Context::progress`].
+    #[must_use]
+    pub fn new(unit: &str, total: u64, sink: Arc<dyn StageSink>, cancel: CancelToken) -> Self {
+        sink.progress(unit, 0, total);
+        Self { unit: unit.to_owned(), total, done: AtomicU64::new(0), sink, cancel }
+    }
+
     /// Counts `n` more units.
     pub fn advance(&self, n: u64) {
         let before = self.done.fetch_add(n, Ordering::Relaxed);

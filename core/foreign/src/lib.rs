@@ -27,6 +27,7 @@ mod source;
 mod stage;
 mod tables;
 
+pub use names::keep;
 pub use plugins::add_plugins;
 
 /// Kills every program that runs, with its children: for a process that is about to end without finishing its run.

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-/// The same text with static lifetime. Each different text is kept once, and descriptors hold few.
-pub(crate) fn keep(text: &str) -> &'static str {
+/// The same text with static lifetime, for ports and choices that are not known when they are compiled. Each different text is kept
+/// once, and descriptors hold few.
+#[must_use]
+pub fn keep(text: &str) -> &'static str {
     static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = kept.get(text) {

@@ -11,10 +11,11 @@ Pixels are `[y, x]`; `x` is the column, `y` the row, pixel centres at integers, 
 
 from . import background, contour, measure, psf
 from ._products import Image, Isophotes, Product, Table
+from ._ron import Word
 from ._skyloom import GraphError, RunError, SkyloomError, __version__
 from .graph import Graph, Node, Plan
 from .run import NodeRun, Run
-from .stages import Cancelled, Context, Input, NoWork, Output, param, stage, stages
+from .stages import Cancelled, Context, Input, NoWork, Output, Progress, param, stage, stages
 
 __all__ = [
     "Cancelled",
@@ -30,10 +31,12 @@ __all__ = [
     "Output",
     "Plan",
     "Product",
+    "Progress",
     "Run",
     "RunError",
     "SkyloomError",
     "Table",
+    "Word",
     "__version__",
     "background",
     "contour",

@@ -11,7 +11,7 @@ from pathlib import Path
 from . import _skyloom
 from ._ron import Word, ron
 from .run import Run, _Shown
-from .stages import registered
+from .stages import registered, stages
 
 
 def _problems(self):
@@ -151,7 +151,8 @@ class Graph:
         keep : {"auto", "always", "never"}, optional
             Whether its products stay in the store.
         **params
-            Parameters of the stage.
+            Parameters of the stage. The name of a choice is text here; where only a graph file could tell (in a parameter of the
+            graph, or of a foreign program), it is `skyloom.Word("moffat")`.
 
         Returns
         -------
@@ -160,14 +161,9 @@ class Graph:
         self._own("add")
         if name in self._nodes:
             raise ValueError(f"the graph has a node {name!r} already")
-        parts = [f"kind: {ron(kind)}"]
-        if keep is not None:
-            parts.append(f"keep: {keep}")
-        if params:
-            parts.append("params: (" + ", ".join(f"{key}: {ron(value)}" for key, value in params.items()) + ")")
-        if inputs:
-            parts.append(f"inputs: {ron(inputs)}")
-        self._nodes[name] = "(" + ", ".join(parts) + ")"
+        more = "" if keep is None else f", keep: {keep}"
+        more += f", inputs: {ron(inputs)}" if inputs else ""
+        self._nodes[name] = (kind, {key: ron(value) for key, value in params.items()}, more)
         self._checked = None
         return self
 
@@ -189,7 +185,8 @@ class Graph:
         lines = ["(", f"    name: {ron(self._name)},", f"    doc: {ron(self._doc)},"]
         if self._params:
             lines += ["    params: {", *(f"        {ron(k)}: {ron(v)}," for k, v in self._params.items()), "    },"]
-        lines += ["    nodes: {", *(f"        {ron(k)}: {v}," for k, v in self._nodes.items()), "    },"]
+        choices = _choices() if any(text.startswith('"') for _, params, _ in self._nodes.values() for text in params.values()) else {}
+        lines += ["    nodes: {", *(f"        {ron(k)}: {_node(*v, choices)}," for k, v in self._nodes.items()), "    },"]
         lines += ["    outputs: {", *(f"        {ron(k)}: {ron(v)}," for k, v in self._outputs.items()), "    },"]
         return "\n".join([*lines, ")"]) + "\n"
 
@@ -313,6 +310,18 @@ class Graph:
     def __repr__(self):
         where = "" if self._path is None else f" of {os.fspath(self._path)}"
         return f"<Graph {self._name!r}{where}>"
+
+
+def _choices():
+    """The words that a parameter may be, by kind and name, as RON text."""
+    return {(kind, param["name"]): param["choices"] for kind, info in stages().items() for param in info["params"]}
+
+
+def _node(kind, params, more, choices):
+    """A node as RON. A choice is text in Python and a bare word in a graph file."""
+    words = {key: text[1:-1] if text[0] == '"' and text[1:-1] in choices.get((kind, key), ()) else text for key, text in params.items()}
+    params = ", params: (" + ", ".join(f"{key}: {text}" for key, text in words.items()) + ")" if words else ""
+    return f"(kind: {ron(kind)}{params}{more})"
 
 
 class _Request:

@@ -34,16 +34,23 @@ fn stage_crate(args: &NewStageArgs) -> Result<(), CommandFailure> {
     name.check_is_free(&setup::registry()?)?;
     let folder = args.into.clone().unwrap_or_else(|| args.name.clone().into());
     let source = Source::find(args.skyloom.as_deref())?;
+    if args.python {
+        source.check_python()?;
+    }
     prepare(&folder)?;
     let lock = source.lock().map(|content| NewFile { path: "Cargo.lock".to_owned(), content });
-    let mut files = stage::files(&name, &source.seen_from(&folder)?)?;
+    let mut files = stage::files(&name, &source.seen_from(&folder)?, args.python)?;
     files.extend(lock);
     for file in &files {
         write(&folder.join(&file.path), &file.content)?;
     }
+    let (what, then) = match args.python {
+        true => ("a graph, and a program and a Python package that hold it", "  pip install ./python\n"),
+        false => ("a graph, and a program that holds it", ""),
+    };
     output::text(&format!(
-        "{}: the stage {} in a crate with its tests, a graph, and a program that holds it\n\n  cd {}\n  cargo test\n  \
-         cargo run -- run graphs/{}.ron\n\nThe work is in stage/src/algorithm.rs.\n",
+        "{}: the stage {} in a crate with its tests, {what}\n\n  cd {}\n  cargo test\n  cargo run -- run graphs/{}.ron\n\
+         {then}\nThe work is in stage/src/algorithm.rs.\n",
         folder.display(),
         name.kind,
         folder.display(),

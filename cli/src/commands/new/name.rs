@@ -17,6 +17,9 @@ pub struct StageName {
     pub type_name: String,
 }
 
+/// The longest name of a crate that crates.io takes. The lines of the written code have room for it.
+pub const LONGEST: usize = 64;
+
 /// Names that the written code uses already.
 const TAKEN: [&str; 16] = [
     "Array2",
@@ -54,6 +57,9 @@ impl StageName {
         };
         if !name.split('-').all(is_word) {
             return refused("its words are lower case letters and digits, and start with a letter");
+        }
+        if name.len() > LONGEST {
+            return refused(&format!("it has {} letters, and registries of crates take {LONGEST}", name.len()));
         }
         if family == "skyloom" {
             return refused("names that start with skyloom are those of Skyloom itself");
@@ -112,6 +118,7 @@ mod tests {
             ("../acme-halo", "letters and digits"),
             ("skyloom-halo", "Skyloom itself"),
             ("acme-image", "called Image"),
+            (&"acme-halo".repeat(8), "has 72 letters"),
         ];
         for (name, why) in cases {
             let Err(CommandFailure::Other { message, .. }) = StageName::parse(name) else {

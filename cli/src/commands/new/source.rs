@@ -13,6 +13,9 @@ pub enum Source {
     Git(String),
 }
 
+/// Where a checkout has the half of the Python package that is written in Python.
+const PYTHON_HALF: &str = "python/lib";
+
 const HELP: &str = "name a checkout of Skyloom or the address of its Git repository with --skyloom PATH_OR_GIT_URL";
 
 impl Source {
@@ -51,18 +54,44 @@ impl Source {
         }
     }
 
-    /// The dependency on the crate in a folder of the repository, as TOML.
-    pub fn dependency(&self, crate_folder: &str) -> String {
-        // A JSON string is a TOML string.
-        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    /// Fails when the half of the Python package that is written in Python is not there for wheels to take along.
+    pub fn check_python(&self) -> Result<(), CommandFailure> {
+        let (message, help) = match self {
+            Self::Checkout(path) if path.join(PYTHON_HALF).join("skyloom/__init__.py").is_file() => return Ok(()),
+            Self::Checkout(path) => (
+                format!("{}: this checkout of Skyloom has no Python package", path.display()),
+                "name a newer one with --skyloom PATH",
+            ),
+            // Cargo gets crates from a Git address, but the wheel is built from files beside them.
+            Self::Git(address) => (
+                format!("--python needs a checkout of Skyloom, and {address} is an address"),
+                "clone it, and name the clone: --skyloom PATH",
+            ),
+        };
+        Err(CommandFailure::usage(message).with_help(help))
+    }
+
+    /// The half of the Python package that is written in Python, as seen from a folder inside the new one, as a TOML string.
+    pub fn python_half(&self) -> String {
         match self {
-            Self::Checkout(path) => {
-                let path = path.join(crate_folder).display().to_string();
-                format!("{{ path = {} }}", quoted(&path.replace('\\', "/")))
-            }
-            Self::Git(address) => format!("{{ git = {} }}", quoted(address)),
+            Self::Checkout(path) if path.is_relative() => quoted(&Path::new("..").join(path).join(PYTHON_HALF)),
+            Self::Checkout(path) => quoted(&path.join(PYTHON_HALF)),
+            Self::Git(_) => String::new(),
         }
     }
+
+    /// The dependency on the crate in a folder of the repository, as TOML.
+    pub fn dependency(&self, crate_folder: &str) -> String {
+        match self {
+            Self::Checkout(path) => format!("{{ path = {} }}", quoted(&path.join(crate_folder))),
+            Self::Git(address) => format!("{{ git = {} }}", serde_json::Value::from(address.as_str())),
+        }
+    }
+}
+
+/// A path as a TOML string: a JSON string is one.
+fn quoted(path: &Path) -> String {
+    serde_json::Value::from(path.display().to_string().replace('\\', "/")).to_string()
 }
 
 fn is_checkout(folder: &Path) -> bool {
@@ -102,6 +131,8 @@ mod tests {
         assert_eq!(git.dependency("core/data"), r#"{ git = "https://example.org/skyloom.git" }"#);
         let path = Source::Checkout("/my \"sky\"".into());
         assert_eq!(path.dependency("core/data"), r#"{ path = "/my \"sky\"/core/data" }"#);
+        assert_eq!(path.python_half(), r#""/my \"sky\"/python/lib""#);
+        assert_eq!(Source::Checkout("../sky".into()).python_half(), r#""../../sky/python/lib""#);
         assert!(Source::find(Some("no/such/folder")).is_err());
         assert!(matches!(Source::find(None), Ok(Source::Checkout(_))));
     }

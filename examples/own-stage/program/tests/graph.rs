@@ -4,7 +4,8 @@ use std::process::Command;
 
 /// Runs the program in the folder above, and returns what it prints.
 fn skyloom(args: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_acme-unsharp-skyloom"))
+    let program = env!("CARGO_BIN_EXE_acme-unsharp-skyloom");
+    let output = Command::new(program)
         .args(args)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .env("SKYLOOM_CACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"))
@@ -18,8 +19,10 @@ fn skyloom(args: &[&str]) -> String {
 #[test]
 fn the_stage_is_listed_with_its_crate_and_version() {
     let list = skyloom(&["stages", "list"]);
-    let line = list.lines().find(|line| line.starts_with("acme.unsharp ")).expect("the stage is listed");
-    assert!(line.ends_with(&acme_unsharp::STAGE_CRATE.to_string()), "{line}");
+    let is_ours = |line: &&str| line.starts_with("acme.unsharp ");
+    let line = list.lines().find(is_ours).expect("the stage is listed");
+    let provider = acme_unsharp::STAGE_CRATE.to_string();
+    assert!(line.ends_with(&provider), "{line}");
 }
 
 #[test]

@@ -23,7 +23,8 @@ fn frame() -> Image {
 
 #[test]
 fn acme_unsharp_keeps_the_promises_of_a_stage() {
-    Conformance::new("acme.unsharp", Unsharp { sigma_px: 2.0, amount: 1.0 })
+    let stage = Unsharp { sigma_px: 2.0, amount: 1.0 };
+    Conformance::new("acme.unsharp", stage)
         .of_crate(&acme_unsharp::STAGE_CRATE)
         .input("image", frame())
         .golden(1, "b09d72bfe41d")

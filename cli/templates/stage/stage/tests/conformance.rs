@@ -23,7 +23,8 @@ fn frame() -> Image {
 
 #[test]
 fn {{ident}}_keeps_the_promises_of_a_stage() {
-    Conformance::new("{{kind}}", {{type}} { sigma_px: 2.0, amount: 1.0 })
+    let stage = {{type}} { sigma_px: 2.0, amount: 1.0 };
+    Conformance::new("{{kind}}", stage)
         .of_crate(&{{ident}}::STAGE_CRATE)
         .input("image", frame())
         .golden(1, "b09d72bfe41d")
