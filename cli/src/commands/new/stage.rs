@@ -114,11 +114,12 @@ mod tests {
     fn the_longest_name_leaves_the_lines_short() {
         let name = format!("acme-{}", "h".repeat(LONGEST - 5));
         let code = written(&name, true).into_iter().filter(|(path, _)| path.ends_with(".rs"));
+        // These it leaves alone, having nowhere to break them.
+        let whole = ["//", "use ", "skyloom_engine::register_stage!"];
         for (path, text) in code {
-            for line in
-                text.lines().filter(|line| !line.trim_start().starts_with("//") && !line.contains("register_stage!"))
-            {
-                assert!(line.len() <= 120, "{path}: {line}");
+            for line in text.lines() {
+                let is_whole = whole.iter().any(|start| line.trim_start().starts_with(start));
+                assert!(is_whole || line.len() <= 120, "{path}: {line}");
             }
         }
     }
