@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::ledger::Ledger;
 use super::why::Why;
-use crate::graph::Graph;
+use crate::graph::{Graph, Keep};
 use crate::schedule::{Finish, Lookup, Scheduler, SchedulerNode, Task};
 use crate::store::Store;
 
@@ -202,6 +202,7 @@ impl Plan {
                 bytes: nodes[i].demand.peak_bytes,
                 known: self.ledger.known(i),
                 is_forced: self.is_forced[i],
+                stays: nodes[i].keep == Keep::Never,
             })
             .collect();
         let mut scheduler = Scheduler::new(list, budget, slots);

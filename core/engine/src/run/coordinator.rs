@@ -364,6 +364,11 @@ impl<'a> Run<'a> {
                 }
             }
         }
+        let kept: Vec<usize> = graph.nodes()[index].inputs.iter().map(|w| w.node).chain([index]).collect();
+        for producer in kept.into_iter().filter(|&n| graph.nodes()[n].keep == Keep::Never) {
+            let bytes = self.slots[producer].values().map(|slot| slot.bytes()).sum();
+            self.scheduler.set_kept_bytes(producer, bytes);
+        }
         // Only a few nodes hold products at once, but all must be asked; skip that for graphs without large products.
         if self.plan.ledger.graph.nodes().len() <= 1000 {
             let held = self.slots.iter().flat_map(|s| s.values()).map(|s| s.bytes()).sum();

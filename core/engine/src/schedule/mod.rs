@@ -1,5 +1,7 @@
 //! Which node may do what next: a state machine without threads, clocks or files.
 
+mod crowding;
+mod lineage;
 mod scheduler;
 mod state;
 #[cfg(test)]

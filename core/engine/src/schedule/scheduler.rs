@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use super::crowding::crowds;
+use super::lineage::Lineage;
 use super::state::{Finish, Lookup, Phase, SchedulerNode, Task};
 
 /// See the module documentation. All methods cost at most the node's number of wires, but for [`Scheduler::next_task`],
@@ -13,6 +15,7 @@ use super::state::{Finish, Lookup, Phase, SchedulerNode, Task};
 #[derive(Debug)]
 pub struct Scheduler {
     nodes: Vec<State>,
+    lineage: Lineage,
     budget: u64,
     slots: usize,
     running: usize,
@@ -26,12 +29,15 @@ pub struct Scheduler {
 }
 
 #[derive(Debug)]
-struct State {
+pub(super) struct State {
     inputs: Vec<usize>,
-    bytes: u64,
+    pub(super) bytes: u64,
     known: Lookup,
     is_forced: bool,
-    phase: Phase,
+    pub(super) stays: bool,
+    /// Bytes of its products that cannot be dropped.
+    pub(super) kept_bytes: u64,
+    pub(super) phase: Phase,
     is_available: bool,
     wants_data: bool,
     missing: usize,
@@ -53,7 +59,7 @@ impl Scheduler {
     /// A scheduler over nodes, with a memory budget in bytes and a number of nodes that may run at once.
     #[must_use]
     pub fn new(nodes: Vec<SchedulerNode>, budget: u64, slots: usize) -> Self {
-        let nodes = nodes
+        let nodes: Vec<State> = nodes
             .into_iter()
             .map(|node| {
                 let mut inputs = node.inputs;
@@ -64,6 +70,8 @@ impl Scheduler {
                     bytes: node.bytes,
                     known: node.known,
                     is_forced: node.is_forced,
+                    stays: node.stays,
+                    kept_bytes: 0,
                     phase: Phase::Idle,
                     is_available: matches!(node.known, Lookup::Hit { is_available: true }),
                     wants_data: false,
@@ -74,8 +82,14 @@ impl Scheduler {
                 }
             })
             .collect();
+        let lineage = if nodes.iter().any(|n| n.stays) {
+            Lineage::new(nodes.iter().map(|n| &n.inputs[..]))
+        } else {
+            Lineage::default()
+        };
         Self {
             nodes,
+            lineage,
             budget,
             slots: slots.max(1),
             running: 0,
@@ -117,7 +131,10 @@ impl Scheduler {
         // are held in memory can be dropped and read again.
         let alone = self.running == 0;
         let node = loop {
-            let node = *self.to_run.iter().find(|&&n| alone || self.nodes[n].bytes <= free)?;
+            let fits = |&&n: &&usize| alone || self.nodes[n].bytes <= free;
+            // A node whose products stay waits until none that is to come would lack their room; unless nothing else can be done.
+            let mild = self.to_run.iter().filter(fits).find(|&&n| !crowds(&self.nodes, &self.lineage, self.budget, n));
+            let node = *mild.or_else(|| self.to_run.first().filter(|_| alone))?;
             self.to_run.remove(&node);
             // An input may have been lost since the node became ready.
             let is_ready =
@@ -212,6 +229,11 @@ impl Scheduler {
     /// Tells how many bytes of finished products are kept in memory.
     pub fn set_held_bytes(&mut self, bytes: u64) {
         self.held_bytes = bytes;
+    }
+
+    /// Tells how many bytes the products of a node that stays occupy.
+    pub fn set_kept_bytes(&mut self, node: usize, bytes: u64) {
+        self.nodes[node].kept_bytes = bytes;
     }
 
     /// Sum of the demands of running nodes.

@@ -11,6 +11,8 @@ pub struct SchedulerNode {
     pub known: Lookup,
     /// Runs whatever the store says.
     pub is_forced: bool,
+    /// Its products are in memory only: they stay there until their last reader has run.
+    pub stays: bool,
 }
 
 /// What the store says of a key.
