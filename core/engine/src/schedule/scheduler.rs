@@ -132,9 +132,12 @@ impl Scheduler {
         let alone = self.running == 0;
         let node = loop {
             let fits = |&&n: &&usize| alone || self.nodes[n].bytes <= free;
-            // A node whose products stay waits until none that is to come would lack their room; unless nothing else can be done.
-            let mild = self.to_run.iter().filter(fits).find(|&&n| !crowds(&self.nodes, &self.lineage, self.budget, n));
-            let node = *mild.or_else(|| self.to_run.first().filter(|_| alone))?;
+            // A node whose products stay waits until nobody who is to come would lack their room.
+            let first = self.to_run.iter().filter(fits).find(|&&n| !crowds(&self.nodes, &self.lineage, self.budget, n));
+            // Where nothing else can be done, one that reads such products lets them go.
+            let lets_go = |n: usize| self.nodes[n].inputs.iter().any(|&i| self.nodes[i].stays);
+            let least = || self.to_run.iter().filter(|_| alone).min_by_key(|&&n| !lets_go(n));
+            let node = *first.or_else(least)?;
             self.to_run.remove(&node);
             // An input may have been lost since the node became ready.
             let is_ready =

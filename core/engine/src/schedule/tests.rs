@@ -170,6 +170,15 @@ fn what_can_only_be_done_in_too_little_room_is_done_all_the_same() {
     assert_eq!(order(nodes, 10), [0, 2, 1, 4, 3, 5]);
 }
 
+#[test]
+fn where_nothing_fits_what_lets_an_image_go_comes_before_what_makes_another() {
+    let mut nodes = two_bands();
+    // 1 -> 2 -> 3 as before, by way of an image that stays; 0 -> 4 is the other band, whose reader comes first in the file.
+    nodes[2] = SchedulerNode { inputs: vec![1], bytes: 8, stays: true, ..SchedulerNode::default() };
+    nodes[4].inputs = vec![0];
+    assert_eq!(order(nodes, 10), [1, 2, 3, 0, 4, 5]);
+}
+
 /// A random DAG: node i reads some of the nodes before it.
 fn graphs() -> impl Strategy<Value = Vec<SchedulerNode>> {
     proptest::collection::vec(
