@@ -33,7 +33,7 @@ run() {
 nproc | sed 's/^/cores: /'
 grep -m1 'model name' /proc/cpuinfo || true
 rm -rf "$work/cache" "$work/out"
-run "cold, budget 8300 MiB" --memory 8300MiB
+run "cold, budget 6 GiB" --memory 6GiB
 run "warm"
 run "a changed rule" --set mag_limit=15
 rm -rf "$work/cache" "$work/out"

@@ -85,7 +85,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let loaded = Arc::new(read_image(image_path, &ReadOptions::default())?.image);
     let target = std::env::temp_dir().join(format!("skyloom-kernels-{}.fits", std::process::id()));
     image_cost("write", &mut || {
-        // As `io.write_image` does. A failure shows as a missing file below.
+        // As `io.write_image` does, in the place of an older file, as astropy's `overwrite` has it. A failure shows as a missing
+        // file below.
+        let _ = std::fs::remove_file(&target);
         if let Ok(file) = ImageFile::new(Arc::clone(&loaded), false, None) {
             let _ = Deliverable::streamed("fits", Arc::new(file)).encode(&target);
         }
