@@ -235,9 +235,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn job_inputs(&self, index: usize) -> Vec<JobInput> {
+    fn job_inputs(&mut self, index: usize) -> Vec<JobInput> {
+        let has_room = self.make_room_for_late(index);
         let nodes = self.plan.ledger.graph.nodes();
-        let has_room = self.has_room_for_late(index);
         nodes[index]
             .inputs
             .iter()
@@ -257,8 +257,8 @@ impl<'a> Run<'a> {
     }
 
     /// Whether the products of late ports fit in memory as a whole: then they are read before the stage starts, all at once, and
-    /// stay for other readers.
-    fn has_room_for_late(&self, index: usize) -> bool {
+    /// stay for other readers. Their room is taken from nodes that start beside this one.
+    fn make_room_for_late(&mut self, index: usize) -> bool {
         let node = &self.plan.ledger.graph.nodes()[index];
         // Adding up what all slots hold is for the few that have late ports: a graph may have 10,000 nodes.
         if node.signature.inputs.iter().all(|port| !port.is_late) {
@@ -273,7 +273,11 @@ impl<'a> Run<'a> {
             .filter_map(|wire| Some(self.plan.ledger.entries[wire.node].outputs.as_ref()?.get(&wire.output)?.bytes))
             .sum();
         let held: u64 = self.slots.iter().flat_map(|s| s.values()).map(|s| s.bytes()).sum();
-        held + missing + self.scheduler.running_bytes() <= self.options.memory_budget
+        let has_room = held + missing + self.scheduler.running_bytes() <= self.options.memory_budget;
+        if has_room {
+            self.scheduler.set_held_bytes(held + missing);
+        }
+        has_room
     }
 
     /// Drops products that the node does not read, or reads late, when it would not fit beside them; they can be read again.
